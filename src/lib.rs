@@ -1,0 +1,23 @@
+//! aksgate puts the governance gates of AKS fleets under plan and apply.
+//!
+//! # Code map
+//!
+//! ```text
+//! environments/ initiatives/ -> config -> render -> desired --+
+//!                                                              +-> diff -> plan -> apply -> arm
+//!                      arm (reads) -> observed ---------------+
+//! everything a person or a pipeline sees -> view
+//! ```
+//!
+//! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
+//! [`desired`], [`rollout`], [`diff`], [`plan`].
+//!
+//! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
+//! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
+//!
+//! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
+
+pub mod clock;
+pub mod diagnostic;
+pub mod model;
+pub mod store;

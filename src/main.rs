@@ -1,0 +1,3 @@
+//! The command `aksgate`.
+
+fn main() {}

@@ -1,0 +1,256 @@
+//! The ownership mark in an object's `metadata`, and the names derived from it.
+//!
+//! Owns the format of both, frozen: a change would orphan live objects. Must not know where the mark is stored.
+
+use crate::model::{Period, Timestamp};
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The metadata key of the mark's fixed half: who owns the object.
+pub const MARK_KEY: &str = "aksgate";
+/// The metadata key of the mark's moving half: where the gate stands.
+pub const STATE_KEY: &str = "aksgateState";
+/// The longest text that Azure takes for one metadata property.
+pub const LONGEST_METADATA: usize = 1_024;
+
+/// Who an object belongs to: the fixed half of the mark.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// The estate's owner.
+    pub owner: String,
+    /// The environment.
+    pub environment: String,
+    /// The gate, or the initiative for a set definition.
+    pub gate: String,
+    /// The generation of the gate's content, from 1.
+    pub generation: u32,
+    /// The part of the gate that this object holds, two characters: `00` is all of it.
+    pub part: String,
+}
+
+impl Mark {
+    /// Returns the text that stands in `metadata.aksgate`.
+    pub fn to_text(&self) -> String {
+        write_fields(&[
+            ("version", "1"),
+            ("owner", &self.owner),
+            ("environment", &self.environment),
+            ("gate", &self.gate),
+            ("generation", &self.generation.to_string()),
+            ("part", &self.part),
+        ])
+    }
+
+    /// Reads the text of `metadata.aksgate`; none for anything this version did not write.
+    pub fn parse(text: &str) -> Option<Mark> {
+        let fields = read_fields(text)?;
+        let field = |name: &str| fields.get(name).cloned();
+        if field("version")? != "1" {
+            return None;
+        }
+        Some(Mark {
+            owner: field("owner")?,
+            environment: field("environment")?,
+            gate: field("gate")?,
+            generation: field("generation")?.parse().ok()?,
+            part: field("part")?,
+        })
+    }
+
+    /// Returns the name of the assignment: `<slug, 9>-<part, 2>-<hash, 10>`, at most 23 of a management group's 24 characters.
+    pub fn assignment_name(&self) -> String {
+        format!("{}-{}-{}", slug(&self.gate, 9), self.part, short_hash(&self.to_text()))
+    }
+
+    /// Returns the name of the gate's own set definition with that content: it carries the content's hash, so a set never changes in place.
+    pub fn set_definition_name(&self, content_digest: &str) -> String {
+        let seed = write_fields(&[
+            ("owner", &self.owner),
+            ("environment", &self.environment),
+            ("initiative", &self.gate),
+            ("content", content_digest),
+        ]);
+        format!("aksgate-{}-{}", slug(&self.gate, 40), short_hash(&seed))
+    }
+
+    /// Returns whether a set definition of that name can be the mark's: all of the name but the content's hash is known.
+    pub fn names_set_definition(&self, name: &str) -> bool {
+        let hash = name
+            .to_ascii_lowercase()
+            .strip_prefix(&format!("aksgate-{}-", slug(&self.gate, 40)))
+            .map(str::len);
+        hash == Some(10)
+    }
+}
+
+/// Where a gate stands: the moving half of the mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MarkState {
+    /// The position on the ladder, such as `audit`.
+    pub position: String,
+    /// The digest of the gate's content.
+    pub digest: String,
+    /// When the position or the digest last changed; set by the run that wrote it.
+    pub since: Option<Timestamp>,
+    /// The plan that last changed the position or the digest.
+    pub run: Option<String>,
+}
+
+impl MarkState {
+    /// Returns the text that stands in `metadata.aksgateState`.
+    pub fn to_text(&self) -> String {
+        let since = self.since.map(|since| since.to_string());
+        let mut fields = vec![("position", self.position.as_str()), ("digest", self.digest.as_str())];
+        fields.extend(since.as_deref().map(|since| ("since", since)));
+        fields.extend(self.run.as_deref().map(|run| ("run", run)));
+        write_fields(&fields)
+    }
+
+    /// Reads the text of `metadata.aksgateState`.
+    pub fn parse(text: &str) -> Option<MarkState> {
+        let mut fields = read_fields(text)?;
+        let since = match fields.remove("since") {
+            Some(since) => Some(Timestamp::parse(&since)?),
+            None => None,
+        };
+        Some(MarkState {
+            position: fields.remove("position")?,
+            digest: fields.remove("digest")?,
+            since,
+            run: fields.remove("run"),
+        })
+    }
+
+    /// Returns how long the gate has stood here at `now`; none if that is not known or lies in the future.
+    pub fn age(&self, now: Timestamp) -> Option<Period> {
+        self.since.filter(|since| *since <= now).map(|since| now.since(since))
+    }
+}
+
+/// Returns a hash of any text as 10 characters of lower-case base32 (50 bits).
+fn short_hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    BASE32_NOPAD
+        .encode(&digest)
+        .chars()
+        .take(10)
+        .collect::<String>()
+        .to_ascii_lowercase()
+}
+
+/// Returns the start of a name, without a dash at its end.
+fn slug(name: &str, longest: usize) -> String {
+    name.chars()
+        .take(longest)
+        .collect::<String>()
+        .trim_end_matches('-')
+        .to_owned()
+}
+
+/// Writes `key=value; key=value`, values percent-escaped where they would end a field.
+fn write_fields(fields: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in fields {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(name);
+        text.push('=');
+        for c in value.chars() {
+            if matches!(c, ';' | '=' | '%') || c.is_control() {
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    let _ = write!(text, "%{byte:02X}");
+                }
+            } else {
+                text.push(c);
+            }
+        }
+    }
+    text
+}
+
+/// Reads what [`write_fields`] wrote; none if a field is broken or named twice.
+fn read_fields(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut fields = BTreeMap::new();
+    for field in text.split("; ") {
+        let (name, value) = field.split_once('=')?;
+        if fields.insert(name.to_owned(), unescape(value)?).is_some() {
+            return None;
+        }
+    }
+    Some(fields)
+}
+
+fn unescape(value: &str) -> Option<String> {
+    let mut parts = value.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mark(gate: &str) -> Mark {
+        Mark {
+            owner: "contoso".into(),
+            environment: "prod".into(),
+            gate: gate.into(),
+            generation: 1,
+            part: "00".into(),
+        }
+    }
+
+    #[test]
+    fn names_are_frozen() {
+        assert_eq!(mark("pod-security").assignment_name(), "pod-secur-00-m2thi3f2r6");
+        assert_eq!(
+            mark("image-governance").set_definition_name("d1"),
+            "aksgate-image-governance-c7jq65gyqo"
+        );
+        assert!(mark("image-governance").names_set_definition("aksgate-image-governance-c7jq65gyqo"));
+        assert!(!mark("image-governance").names_set_definition("copy-of-aksgate-image-governance-c7jq65gyqo"));
+        assert_eq!(
+            mark("pod-security").to_text(),
+            "version=1; owner=contoso; environment=prod; gate=pod-security; generation=1; part=00"
+        );
+    }
+
+    #[test]
+    fn a_foreign_text_is_no_mark() {
+        for text in ["", "x", "version=2; owner=a", "owner=a", "version=1; version=1"] {
+            assert_eq!(Mark::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn marks_survive_writing(owner in ".*", gate in "[a-z][a-z0-9-]{0,80}", generation: u32) {
+            let mark = Mark { owner, environment: "e".into(), gate, generation, part: "00".into() };
+            prop_assert_eq!(Mark::parse(&mark.to_text()), Some(mark.clone()));
+            prop_assert!(mark.assignment_name().len() <= 24);
+            prop_assert!(mark.set_definition_name("x").len() <= 64);
+            prop_assert!(mark.names_set_definition(&mark.set_definition_name("x")));
+        }
+
+        #[test]
+        fn states_survive_writing(position in "[ -~é]*", seconds in 0i64..4_000_000_000, run in ".*") {
+            let state = MarkState { position, digest: "d".into(), since: Some(Timestamp::from_seconds(seconds)), run: Some(run) };
+            prop_assert_eq!(MarkState::parse(&state.to_text()), Some(state));
+        }
+
+        #[test]
+        fn reading_never_panics(text in ".*") {
+            let _ = Mark::parse(&text);
+            let _ = MarkState::parse(&text);
+        }
+    }
+}

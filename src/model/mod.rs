@@ -1,0 +1,13 @@
+//! The words of the domain: ids, scopes, effects, stages, marks, times.
+//!
+//! Owns types that every other module speaks in. Must not know configuration, ARM calls or output.
+
+mod effect;
+mod mark;
+mod resource_id;
+mod timestamp;
+
+pub use effect::{Effect, Stage};
+pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, STATE_KEY};
+pub use resource_id::{ResourceId, Scope, is_guid};
+pub use timestamp::{Period, Timestamp};

@@ -1,0 +1,257 @@
+//! The only place that touches the file system: whole-file reads, atomic replacement, and a lock between processes.
+//!
+//! Owns durability (temporary file, `fsync`, rename) and permissions (0600 files, 0700 directories). It must not know what
+//! is in a file, nor why it is written.
+#![expect(clippy::disallowed_methods, reason = "this is the home of file access")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Returns the whole content of `path`, or `None` when there is no such file.
+///
+/// # Errors
+/// Any other failure of the file system.
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    absent_as_none(fs::read(path))
+}
+
+/// Returns the first bytes of `path`, at most `length` of them, or `None` when there is no such file.
+///
+/// # Errors
+/// Any other failure of the file system.
+pub fn read_start(path: &Path, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = absent_as_none(File::open(path))? else {
+        return Ok(None);
+    };
+    let mut start = Vec::new();
+    file.take(length).read_to_end(&mut start)?;
+    Ok(Some(start))
+}
+
+/// Creates `directory` and its parents, readable by the owner only, unless they exist.
+///
+/// # Errors
+/// Any failure of the file system.
+pub fn create_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Replaces `path` by `content` so that a reader sees the old file or the new one, never a part; the new one has mode 0600.
+///
+/// The content and the rename are flushed to disk before this returns.
+///
+/// # Errors
+/// Any failure of the file system; the old file is then still in place.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = parent(path);
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let mut temporary_name = std::ffi::OsString::from(".");
+    temporary_name.push(name);
+    temporary_name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = directory.join(temporary_name);
+    let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The rename did not happen; what is left of the temporary file has no meaning to anybody.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    #[cfg(unix)]
+    File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Appends `line` and a line feed to `path`, which is created with mode 0600 when missing.
+///
+/// # Errors
+/// Any failure of the file system.
+pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(format!("{line}\n").as_bytes())
+}
+
+/// An exclusive lock between processes; it ends when the value is dropped or its process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits until `path`, created when missing, can be locked by this process alone.
+    ///
+    /// # Errors
+    /// Any failure of the file system, also where it knows no locks.
+    pub fn exclusive(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        file.lock()?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Returns the nearest folder from `start` upwards that holds a file of that name.
+pub fn find_upwards(start: &Path, name: &str) -> Option<PathBuf> {
+    let start = fs::canonicalize(start).ok()?;
+    start
+        .ancestors()
+        .find(|folder| folder.join(name).is_file())
+        .map(Path::to_path_buf)
+}
+
+/// A file below a folder: its path with `/` between its parts, and its bytes.
+pub type FoundFile = (String, Vec<u8>);
+
+/// Returns the files that lie directly in `folder` or in one of the `subfolders` of it, at most `longest` bytes of each,
+/// sorted by path. Hidden files and folders further down are passed over.
+///
+/// # Errors
+/// Any failure of the file system, and a link that leads out of the folder.
+pub fn read_files(folder: &Path, subfolders: &[&str], longest: u64) -> io::Result<Vec<FoundFile>> {
+    let root = fs::canonicalize(folder)?;
+    let mut found = Vec::new();
+    for (prefix, place) in std::iter::once((String::new(), root.clone()))
+        .chain(subfolders.iter().map(|sub| (format!("{sub}/"), root.join(sub))))
+    {
+        let Some(entries) = absent_as_none(fs::read_dir(&place))? else {
+            continue;
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{prefix}{name}");
+            if name.starts_with('.') || !entry.path().is_file() {
+                continue;
+            }
+            if !fs::canonicalize(entry.path())?.starts_with(&root) {
+                let message = format!("`{path}` is a link that leads out of the estate");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
+            let start = read_start(&entry.path(), longest).map_err(|error| named(&path, &error))?;
+            found.extend(start.map(|content| (path, content)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Writes a file that is not there yet, with the folders above it, for everybody to read.
+///
+/// # Errors
+/// Any failure of the file system; `AlreadyExists` if the file is there.
+pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(parent(path))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(content)
+}
+
+/// Returns whether there is anything at `path`.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Returns whether there is a folder at `path`.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+fn named(path: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{path}`: {error}"))
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_none_and_a_replaced_one_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b").join("state.json");
+        assert_eq!(read(&path).unwrap(), None);
+        create_directory(path.parent().unwrap()).unwrap();
+        replace(&path, b"first").unwrap();
+        replace(&path, b"second and longer").unwrap();
+        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"second and longer"[..]));
+        assert_eq!(read_start(&path, 6).unwrap().as_deref(), Some(&b"second"[..]));
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["state.json"], "no temporary file stays behind");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_failed_replacement_leaves_the_old_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("target");
+        create_directory(&path).unwrap();
+        fs::write(path.join("kept"), b"kept").unwrap();
+        assert!(replace(&path, b"a file cannot replace a directory").is_err());
+        assert_eq!(fs::read(path.join("kept")).unwrap(), b"kept");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "no temporary file stays behind"
+        );
+    }
+
+    #[test]
+    fn the_lock_keeps_others_out_until_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = Lock::exclusive(&path).unwrap();
+        assert!(File::open(&path).unwrap().try_lock().is_err());
+        drop(lock);
+        File::open(&path).unwrap().try_lock().unwrap();
+    }
+
+    #[test]
+    fn lines_are_appended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.jsonl");
+        append_line(&path, "{}").unwrap();
+        append_line(&path, "[]").unwrap();
+        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"{}\n[]\n"[..]));
+    }
+}
