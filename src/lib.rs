@@ -21,3 +21,4 @@ pub mod clock;
 pub mod diagnostic;
 pub mod model;
 pub mod store;
+pub mod yaml;
