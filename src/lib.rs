@@ -19,7 +19,9 @@
 
 pub mod catalog;
 pub mod clock;
+pub mod config;
 pub mod diagnostic;
 pub mod model;
 pub mod store;
+pub mod view;
 pub mod yaml;

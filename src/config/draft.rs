@@ -1,0 +1,342 @@
+//! What the files say, typed and with its places, before the checks across files.
+//!
+//! A part that is wrong is absent here: its mistake is told already.
+
+use super::content::Content;
+use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Mode};
+use super::format::{definition_name, set_definition_name};
+use super::parameters;
+use super::walk::{Fields, Spanned, Value};
+use crate::catalog::VersionPin;
+use crate::diagnostic::Span;
+use crate::model::{Period, Scope, Stage};
+use crate::yaml::Node;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The name of a parameter and the value it is given.
+pub(super) type Given<'a> = (Spanned<&'a str>, &'a Node);
+
+const SOAK: Period = Period::from_seconds(7 * 86_400);
+
+/// What aksgate.yaml says.
+#[derive(Default)]
+pub(super) struct EstateDraft<'a> {
+    pub owner: Option<String>,
+    pub cloud: Option<Cloud>,
+    pub tenant: Option<String>,
+    pub exclude_namespaces: Vec<Spanned<&'a str>>,
+}
+
+impl<'a> EstateDraft<'a> {
+    pub fn read(fields: &Fields<'a>) -> EstateDraft<'a> {
+        let nothing = Fields::default();
+        let defaults = fields.fields("defaults").unwrap_or(&nothing);
+        EstateDraft {
+            owner: fields.text("owner").map(|owner| owner.value.to_owned()),
+            cloud: defaults.text("cloud").and_then(|cloud| read_cloud(cloud.value)),
+            tenant: defaults.text("tenant").map(|tenant| tenant.value.to_ascii_lowercase()),
+            exclude_namespaces: texts(defaults, "excludeNamespaces"),
+        }
+    }
+}
+
+/// What an environment's file says, defaults filled in.
+pub(super) struct EnvironmentDraft<'a> {
+    pub name: &'a str,
+    pub file: &'a str,
+    pub complete: bool,
+    /// Where a message about the whole file points; none if there is nothing in it.
+    pub start: Option<Span>,
+    pub cloud: Option<Cloud>,
+    pub tenant: Option<String>,
+    pub says_cloud: bool,
+    pub says_tenant: bool,
+    pub scope: Option<Spanned<Scope>>,
+    pub definition_scope: Option<Spanned<Scope>>,
+    pub gates: Vec<GateDraft<'a>>,
+    pub defender: Option<DefenderDraft>,
+    pub clusters: Option<Spanned<Clusters>>,
+}
+
+/// What an environment says of a gate.
+pub(super) struct GateDraft<'a> {
+    pub name: Spanned<&'a str>,
+    pub initiative: Option<Spanned<&'a str>>,
+    pub target: Option<Spanned<Stage>>,
+    pub soak: Period,
+    /// The place of the key `excludeNamespaces`.
+    pub excludes: Option<Span>,
+    pub exclude_namespaces: Vec<Spanned<&'a str>>,
+    pub parameters: Vec<Given<'a>>,
+}
+
+/// What an environment says of Defender.
+pub(super) struct DefenderDraft {
+    pub span: Span,
+    pub containers: Option<DefenderContainers>,
+}
+
+impl<'a> EnvironmentDraft<'a> {
+    pub fn read(
+        file: &'a str,
+        name: &'a str,
+        complete: bool,
+        fields: &Fields<'a>,
+        estate: &EstateDraft<'_>,
+    ) -> EnvironmentDraft<'a> {
+        let scope = |key| fields.text(key).and_then(|text| text.and_then(Scope::parse));
+        let defender = fields.fields("defender").zip(fields.key_span("defender"));
+        let clusters = fields.fields("clusters").zip(fields.key_span("clusters"));
+        EnvironmentDraft {
+            name,
+            file,
+            complete,
+            start: fields.start(),
+            cloud: fields
+                .text("cloud")
+                .and_then(|cloud| read_cloud(cloud.value))
+                .or(estate.cloud),
+            tenant: fields
+                .text("tenant")
+                .map(|tenant| tenant.value.to_ascii_lowercase())
+                .or_else(|| estate.tenant.clone()),
+            says_cloud: fields.says("cloud"),
+            says_tenant: fields.says("tenant"),
+            scope: scope("scope"),
+            definition_scope: scope("definitionScope"),
+            gates: fields
+                .map("gates")
+                .iter()
+                .filter_map(|(name, gate)| GateDraft::read(*name, &gate.value))
+                .collect(),
+            defender: defender.map(|(defender, span)| DefenderDraft {
+                span,
+                containers: defender.fields("containers").and_then(read_containers),
+            }),
+            clusters: clusters.map(|(clusters, span)| Spanned {
+                value: read_clusters(clusters),
+                span,
+            }),
+        }
+    }
+
+    /// Returns where definitions stand: what the file says, or what follows from the scope.
+    pub fn effective_definition_scope(&self) -> Option<Spanned<Scope>> {
+        let derived = || {
+            self.scope.as_ref().map(|scope| Spanned {
+                value: scope.value.definition_scope(),
+                span: scope.span,
+            })
+        };
+        self.definition_scope.clone().or_else(derived)
+    }
+
+    /// Returns the environment; none if something in it is wrong.
+    pub fn finish(self, everywhere: &[Spanned<&str>], contents: &BTreeMap<&str, Content<'_>>) -> Option<Environment> {
+        let definition_scope = self.effective_definition_scope()?.value;
+        let gates: Option<BTreeMap<String, Gate>> = self
+            .gates
+            .into_iter()
+            .map(|gate| Some((gate.name.value.to_owned(), gate.finish(everywhere, contents)?)))
+            .collect();
+        let defender = match self.defender {
+            Some(defender) => Some(defender.containers?),
+            None => None,
+        };
+        Some(Environment {
+            name: self.name.to_owned(),
+            cloud: self.cloud?,
+            tenant: self.tenant?,
+            scope: self.scope?.value,
+            definition_scope,
+            gates: gates?,
+            defender,
+            clusters: self.clusters.map(|clusters| clusters.value),
+        })
+    }
+}
+
+impl<'a> GateDraft<'a> {
+    fn read(name: Spanned<&'a str>, value: &Value<'a>) -> Option<GateDraft<'a>> {
+        let Value::Fields(fields) = value else { return None };
+        Some(GateDraft {
+            name,
+            initiative: fields.text("initiative"),
+            target: fields.text("target").and_then(|target| target.and_then(Stage::parse)),
+            soak: fields
+                .text("soak")
+                .and_then(|soak| Period::parse(soak.value))
+                .unwrap_or(SOAK),
+            excludes: fields.key_span("excludeNamespaces"),
+            exclude_namespaces: texts(fields, "excludeNamespaces"),
+            parameters: given(fields),
+        })
+    }
+
+    fn finish(self, everywhere: &[Spanned<&str>], contents: &BTreeMap<&str, Content<'_>>) -> Option<Gate> {
+        let initiative = self.initiative?.value;
+        let mut exclude_namespaces: Vec<String> = Vec::new();
+        let mut seen = BTreeSet::new();
+        if contents.get(initiative)?.excludes_namespaces {
+            let own = self.exclude_namespaces.iter().map(|name| name.value);
+            for name in everywhere.iter().map(|name| name.value).chain(own) {
+                if seen.insert(name) {
+                    exclude_namespaces.push(name.to_owned());
+                }
+            }
+        }
+        Some(Gate {
+            name: self.name.value.to_owned(),
+            initiative: initiative.to_owned(),
+            target: self.target?.value,
+            soak: self.soak,
+            exclude_namespaces,
+            parameters: parameters::values(&self.parameters)?,
+        })
+    }
+}
+
+/// What an initiative's file says.
+pub(super) struct InitiativeDraft<'a> {
+    pub name: &'a str,
+    pub file: &'a str,
+    pub content: ContentDraft<'a>,
+}
+
+/// What an initiative is made of.
+pub(super) enum ContentDraft<'a> {
+    BuiltIn {
+        id: Option<Spanned<String>>,
+        version: Option<Spanned<VersionPin>>,
+    },
+    Own {
+        display_name: Option<String>,
+        description: String,
+        members: Vec<MemberDraft<'a>>,
+        /// The place of the key `members`.
+        span: Span,
+    },
+    /// It cannot be told.
+    Unknown,
+}
+
+/// What an initiative says of a member.
+pub(super) struct MemberDraft<'a> {
+    /// The place of the whole member.
+    pub span: Span,
+    pub reference_id: Option<Spanned<&'a str>>,
+    pub definition: Option<Spanned<String>>,
+    pub version: Option<Spanned<VersionPin>>,
+    pub parameters: Vec<Given<'a>>,
+    pub expose: Vec<(Spanned<&'a str>, Spanned<&'a str>)>,
+}
+
+impl<'a> InitiativeDraft<'a> {
+    pub fn read(file: &'a str, name: &'a str, fields: &Fields<'a>) -> InitiativeDraft<'a> {
+        let content = if fields.says("builtin") && !fields.says("members") {
+            ContentDraft::BuiltIn {
+                id: fields.text("builtin").and_then(|id| id.and_then(set_definition_name)),
+                version: fields.text("version").and_then(|pin| pin.and_then(VersionPin::parse)),
+            }
+        } else if fields.says("members") && !fields.says("builtin") {
+            let members = fields.list("members").iter();
+            ContentDraft::Own {
+                display_name: fields.text("displayName").map(|name| name.value.to_owned()),
+                description: fields
+                    .text("description")
+                    .map_or(String::new(), |text| text.value.to_owned()),
+                members: members
+                    .filter_map(|member| MemberDraft::read(member.span, &member.value))
+                    .collect(),
+                span: fields.key_span("members").unwrap_or_default(),
+            }
+        } else {
+            ContentDraft::Unknown
+        };
+        InitiativeDraft { name, file, content }
+    }
+}
+
+impl<'a> MemberDraft<'a> {
+    fn read(span: Span, value: &Value<'a>) -> Option<MemberDraft<'a>> {
+        let Value::Fields(fields) = value else { return None };
+        let expose = fields
+            .map("expose")
+            .iter()
+            .filter_map(|(name, value)| match &value.value {
+                Value::Text(text) => Some((*name, *text)),
+                _ => None,
+            });
+        Some(MemberDraft {
+            span,
+            reference_id: fields.text("ref"),
+            definition: fields.text("definition").and_then(|id| id.and_then(definition_name)),
+            version: fields.text("version").and_then(|pin| pin.and_then(VersionPin::parse)),
+            parameters: given(fields),
+            expose: expose.collect(),
+        })
+    }
+}
+
+fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>> {
+    let texts = fields.list(key).iter().filter_map(|item| match &item.value {
+        Value::Text(text) => Some(*text),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn given<'a>(fields: &Fields<'a>) -> Vec<Given<'a>> {
+    let given = fields
+        .map("parameters")
+        .iter()
+        .filter_map(|(name, value)| match value.value {
+            Value::Parameter(node) => Some((*name, node)),
+            _ => None,
+        });
+    given.collect()
+}
+
+fn read_cloud(text: &str) -> Option<Cloud> {
+    [Cloud::Public, Cloud::UsGov, Cloud::China]
+        .into_iter()
+        .find(|cloud| cloud.name() == text)
+}
+
+fn read_mode(fields: &Fields<'_>) -> Option<Mode> {
+    match fields.text("mode")?.value {
+        "manage" => Some(Mode::Manage),
+        "require" => Some(Mode::Require),
+        _ => None,
+    }
+}
+
+fn read_containers(fields: &Fields<'_>) -> Option<DefenderContainers> {
+    let extensions = fields
+        .map("extensions")
+        .iter()
+        .filter_map(|(name, value)| match value.value {
+            Value::Boolean(on) => Some((name.value.to_owned(), on)),
+            _ => None,
+        });
+    Some(DefenderContainers {
+        mode: read_mode(fields).unwrap_or(Mode::Manage),
+        standard: fields.text("tier")?.value == "Standard",
+        extensions: extensions.collect(),
+    })
+}
+
+fn read_clusters(fields: &Fields<'_>) -> Clusters {
+    let tags = fields
+        .fields("select")
+        .map_or(&[][..], |select| select.map("tags"))
+        .iter();
+    let tags = tags.filter_map(|(name, value)| match &value.value {
+        Value::Text(text) => Some((name.value.to_owned(), text.value.to_owned())),
+        _ => None,
+    });
+    Clusters {
+        policy_addon: fields.fields("policyAddon").and_then(read_mode),
+        select_tags: tags.collect(),
+    }
+}

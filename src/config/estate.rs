@@ -1,0 +1,146 @@
+//! The estate after reading: what the files say, checked and typed.
+//!
+//! Owns the types that rendering and planning start from. Must not know YAML; no value here needs checking again.
+
+use crate::model::{Period, Scope, Stage};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Everything that the files of an estate say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estate {
+    /// Who owns the estate; part of every mark.
+    pub owner: String,
+    /// The environments by name (the file's name without `.yaml`).
+    pub environments: BTreeMap<String, Environment>,
+    /// The initiatives by name (the file's name without `.yaml`).
+    pub initiatives: BTreeMap<String, Initiative>,
+    /// Templates that the estate brings, by file name below `templates/`: their text.
+    pub templates: BTreeMap<String, String>,
+}
+
+/// The cloud that an environment lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cloud {
+    /// Azure public.
+    Public,
+    /// Azure Government.
+    UsGov,
+    /// Azure operated by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    /// Returns the word that names the cloud in an environment file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cloud::Public => "public",
+            Cloud::UsGov => "usgov",
+            Cloud::China => "china",
+        }
+    }
+}
+
+/// One environment: where the gates stand and how far they are to close.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The Entra tenant, a GUID in lower case.
+    pub tenant: String,
+    /// Where the gates are assigned.
+    pub scope: Scope,
+    /// Where the gates' own definitions stand.
+    pub definition_scope: Scope,
+    /// The gates by name.
+    pub gates: BTreeMap<String, Gate>,
+    /// Defender for Containers; not managed if absent.
+    pub defender: Option<DefenderContainers>,
+    /// The clusters' settings; not managed if absent.
+    pub clusters: Option<Clusters>,
+}
+
+/// One gate of an environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Its name.
+    pub name: String,
+    /// The initiative that is its content: a key of [`Estate::initiatives`].
+    pub initiative: String,
+    /// The stage to reach.
+    pub target: Stage,
+    /// How long it stays at a stage before the next one; seven days if nothing is said.
+    pub soak: Period,
+    /// Namespaces excluded besides those that the initiative excludes by default, in order, each once.
+    pub exclude_namespaces: Vec<String>,
+    /// Values of the initiative's parameters.
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// Who sees to a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The tool writes it.
+    Manage,
+    /// Another tool does; this one checks and never writes.
+    Require,
+}
+
+/// The Defender plan `Containers` of every subscription in scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefenderContainers {
+    /// Who sees to it.
+    pub mode: Mode,
+    /// `true` for `Standard`, `false` for `Free`.
+    pub standard: bool,
+    /// Extensions by name: on or off. Those that are not named stay as they are.
+    pub extensions: BTreeMap<String, bool>,
+}
+
+/// The clusters in scope and what is to hold for each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clusters {
+    /// The Azure Policy add-on: who sees that it runs; not managed if absent.
+    pub policy_addon: Option<Mode>,
+    /// Tags that a cluster must carry to be selected, all of them; every cluster in scope if empty.
+    pub select_tags: BTreeMap<String, String>,
+}
+
+/// The content of a gate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Initiative {
+    /// A built-in policy set definition.
+    BuiltIn {
+        /// Its name, a GUID in lower case.
+        id: String,
+        /// The pin `x.y.*` or `x.*.*`.
+        version: String,
+    },
+    /// A policy set definition of our own.
+    Own {
+        /// What it is called in the portal, at most 128 characters.
+        display_name: String,
+        /// What it is for, at most 512 characters; may be empty.
+        description: String,
+        /// Its members in the order of the file.
+        members: Vec<Member>,
+    },
+}
+
+/// A member of a policy set definition of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The policyDefinitionReferenceId.
+    pub reference_id: String,
+    /// The name of a built-in policy definition, a GUID in lower case.
+    pub definition: String,
+    /// The pin `x.y.*` or `x.*.*`.
+    pub version: String,
+    /// Parameters of the definition with a fixed value.
+    pub parameters: BTreeMap<String, Value>,
+    /// Parameters of the definition that the set shows under a name of its own: definition's parameter -> set's parameter.
+    /// Two members may show theirs under one name; they then share the value.
+    pub expose: BTreeMap<String, String>,
+}

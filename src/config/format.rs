@@ -1,0 +1,367 @@
+//! The forms of texts: names, GUIDs, scopes, periods and the like.
+//!
+//! Each form is told twice, as a check and as a pattern for the JSON Schema; a test holds the two together.
+
+use crate::catalog::VersionPin;
+use crate::model::{Period, Scope, is_guid};
+
+/// The form of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The name of an owner, environment, initiative or gate.
+    Name,
+    /// A GUID.
+    Guid,
+    /// A scope.
+    Scope,
+    /// A scope that definitions can stand at.
+    DefinitionScope,
+    /// A period such as `7d`.
+    Period,
+    /// The name of a Kubernetes namespace.
+    Namespace,
+    /// A version pin such as `1.*.*`.
+    Pin,
+    /// A text for people of so many characters at most.
+    Title(usize),
+    /// A policyDefinitionReferenceId.
+    ReferenceId,
+    /// The name of a policy parameter.
+    ParameterName,
+    /// The name of a Defender extension.
+    ExtensionName,
+    /// The name of a tag.
+    TagName,
+    /// The value of a tag.
+    TagValue,
+    /// A built-in policy definition: name or id.
+    Definition,
+    /// A built-in policy set definition: name or id.
+    SetDefinition,
+}
+
+/// The longest name of an owner, environment, initiative or gate: the longest name Azure takes for a definition.
+const LONGEST_NAME: usize = 64;
+/// The longest name of a Kubernetes namespace (RFC 1123 label).
+const LONGEST_NAMESPACE: usize = 63;
+/// The extensions of the Defender plan `Containers` as Azure spells them (built-in policies of 2026; pricings, 2024-01-01). New
+/// ones come without notice, so a name that is not here is taken as it stands.
+const EXTENSIONS: [&str; 5] = [
+    "AgentlessDiscoveryForKubernetes",
+    "AgentlessVmScanning",
+    "ContainerIntegrityContribution",
+    "ContainerRegistriesVulnerabilityAssessments",
+    "ContainerSensor",
+];
+const DEFINITIONS: &str = "/providers/Microsoft.Authorization/policyDefinitions/";
+const SET_DEFINITIONS: &str = "/providers/Microsoft.Authorization/policySetDefinitions/";
+
+impl Format {
+    /// Returns what is expected, with its article.
+    pub fn expected(self) -> String {
+        match self {
+            Format::Name => "a name of lower-case letters, digits and dashes that starts with a letter".to_owned(),
+            Format::Guid => "a GUID such as `11111111-1111-4111-8111-111111111111`".to_owned(),
+            Format::Scope => {
+                "`managementGroups/NAME`, `subscriptions/GUID` or `subscriptions/GUID/resourceGroups/NAME`".to_owned()
+            }
+            Format::DefinitionScope => "`managementGroups/NAME` or `subscriptions/GUID`".to_owned(),
+            Format::Period => "a period such as `7d`, `12h` or `1d12h`".to_owned(),
+            Format::Namespace => {
+                "the name of a Kubernetes namespace: lower-case letters, digits and dashes, no dash at either end"
+                    .to_owned()
+            }
+            Format::Pin => "a version pin `x.*.*` or `x.y.*`".to_owned(),
+            Format::Title(longest) => format!("a text of 1 to {longest} characters"),
+            Format::ReferenceId => "letters, digits, `-` and `_`".to_owned(),
+            Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
+            Format::TagValue => "a text".to_owned(),
+            Format::Definition => "the GUID of a built-in policy definition".to_owned(),
+            Format::SetDefinition => "the GUID of a built-in policy set definition".to_owned(),
+        }
+    }
+
+    /// Returns the longest text in characters, if there is a limit: Azure's where the text goes there.
+    pub fn longest(self) -> Option<usize> {
+        match self {
+            Format::Name | Format::ReferenceId => Some(LONGEST_NAME),
+            Format::Namespace => Some(LONGEST_NAMESPACE),
+            Format::Title(longest) => Some(longest),
+            // https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
+            Format::TagName => Some(512),
+            Format::TagValue => Some(256),
+            Format::ParameterName | Format::ExtensionName => Some(128),
+            _ => None,
+        }
+    }
+
+    /// Returns the pattern (ECMA-262) that a text of this form has.
+    pub fn pattern(self) -> Option<&'static str> {
+        match self {
+            Format::Name => Some("^[a-z][a-z0-9-]*$"),
+            Format::Guid => Some("^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"),
+            Format::Scope => Some(
+                "^(/?([Pp]roviders/[Mm]icrosoft\\.[Mm]anagement/)?[Mm]anagementGroups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]|/?[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/[Rr]esourceGroups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-])?)$",
+            ),
+            Format::DefinitionScope => Some(
+                "^(/?([Pp]roviders/[Mm]icrosoft\\.[Mm]anagement/)?[Mm]anagementGroups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]|/?[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+            ),
+            Format::Period => {
+                Some("^([0-9]+d([0-9]+h)?([0-9]+m)?([0-9]+s)?|[0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$")
+            }
+            Format::Namespace => Some("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+            Format::Pin => {
+                Some("^(0|[1-9][0-9]{0,8})\\.(\\*|0|[1-9][0-9]{0,8})\\.\\*(-[Pp][Rr][Ee][Vv][Ii][Ee][Ww])?$")
+            }
+            Format::ReferenceId => Some("^[A-Za-z0-9_-]+$"),
+            Format::ParameterName | Format::ExtensionName => Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
+            Format::TagName => Some("^[^<>%&\\\\?/]+$"),
+            Format::Definition => Some(
+                "^(/providers/Microsoft\\.Authorization/policyDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+            ),
+            Format::SetDefinition => Some(
+                "^(/providers/Microsoft\\.Authorization/policySetDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+            ),
+            Format::Title(_) | Format::TagValue => None,
+        }
+    }
+
+    /// Returns what is wrong with a text, and what to do about it; none if it has the form.
+    pub fn mistake(self, text: &str) -> Option<Mistake> {
+        let count = text.chars().count();
+        if let Some(longest) = self.longest()
+            && count > longest
+        {
+            return Some(Mistake {
+                summary: "too long",
+                label: format!("{count} characters, at most {longest} are allowed"),
+                hint: None,
+            });
+        }
+        if self == Format::ExtensionName
+            && let Some(known) = EXTENSIONS.iter().find(|known| known.eq_ignore_ascii_case(text))
+            && *known != text
+        {
+            return Some(Mistake {
+                summary: "invalid value",
+                label: "Azure spells it with other capitals".to_owned(),
+                hint: Some(format!("did you mean `{known}`?")),
+            });
+        }
+        (!self.fits(text)).then(|| Mistake {
+            summary: if self == Format::Pin {
+                "invalid version pin"
+            } else {
+                "invalid value"
+            },
+            label: format!("expected {}", self.expected()),
+            hint: self.hint(text),
+        })
+    }
+
+    /// Returns whether a text has the form, its length aside.
+    fn fits(self, text: &str) -> bool {
+        let named = |first: fn(u8) -> bool, rest: fn(u8) -> bool| {
+            text.bytes().next().is_some_and(first) && text.bytes().all(rest)
+        };
+        match self {
+            Format::Name => named(
+                |byte| byte.is_ascii_lowercase(),
+                |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-',
+            ),
+            Format::Guid => is_guid(text),
+            Format::Scope => Scope::parse(text).is_some(),
+            Format::DefinitionScope => {
+                matches!(
+                    Scope::parse(text),
+                    Some(Scope::ManagementGroup(_) | Scope::Subscription(_))
+                )
+            }
+            Format::Period => Period::parse(text).is_some(),
+            Format::Namespace => {
+                let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                named(label, label) && !text.starts_with('-') && !text.ends_with('-')
+            }
+            Format::Pin => VersionPin::parse(text).is_some(),
+            Format::Title(_) => !text.is_empty(),
+            Format::ReferenceId => {
+                let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                named(plain, plain)
+            }
+            Format::ParameterName | Format::ExtensionName => named(
+                |byte| byte.is_ascii_alphabetic() || byte == b'_',
+                |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'),
+            ),
+            Format::TagName => !text.is_empty() && !text.contains(['<', '>', '%', '&', '\\', '?', '/']),
+            Format::TagValue => true,
+            Format::Definition => built_in(text, DEFINITIONS).is_some(),
+            Format::SetDefinition => built_in(text, SET_DEFINITIONS).is_some(),
+        }
+    }
+
+    fn hint(self, text: &str) -> Option<String> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+        match self {
+            Format::Pin => match text.split('.').collect::<Vec<_>>().as_slice() {
+                [major, minor, patch] if digits(major) && digits(minor) && digits(patch) => Some(format!(
+                    "Azure cannot pin a patch: write `{major}.{minor}.*` to stay at that minor version, or `{major}.*.*` to follow them"
+                )),
+                [major, minor] if digits(major) && digits(minor) => {
+                    Some(format!("write `{major}.{minor}.*` or `{major}.*.*`"))
+                }
+                [major] if digits(major) => Some(format!("write `{major}.*.*`")),
+                _ => None,
+            },
+            Format::Period if digits(text) => Some(format!("name the unit: `{text}d` for days, `{text}h` for hours")),
+            Format::DefinitionScope if matches!(Scope::parse(text), Some(Scope::ResourceGroup(..))) => {
+                Some("policy definitions cannot stand in a resource group: name its subscription".to_owned())
+            }
+            Format::Name => near_name(text).map(|name| format!("write `{name}`")),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    pub summary: &'static str,
+    pub label: String,
+    pub hint: Option<String>,
+}
+
+/// Returns the name that a text is nearly.
+pub(super) fn near_name(text: &str) -> Option<String> {
+    let name = text.to_lowercase().replace([' ', '_', '.'], "-");
+    (name != text && name.len() <= LONGEST_NAME && Format::Name.fits(&name)).then_some(name)
+}
+
+/// Returns the GUID in lower case of a built-in definition given by name or by full id.
+pub(super) fn definition_name(text: &str) -> Option<String> {
+    built_in(text, DEFINITIONS)
+}
+
+/// Returns the GUID in lower case of a built-in set definition given by name or by full id.
+pub(super) fn set_definition_name(text: &str) -> Option<String> {
+    built_in(text, SET_DEFINITIONS)
+}
+
+fn built_in(text: &str, prefix: &str) -> Option<String> {
+    let same = text
+        .get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let name = if same { text.get(prefix.len()..)? } else { text };
+    is_guid(name).then(|| name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "0a000000-0000-4000-8000-00000000000F";
+
+    /// Asserts that check and pattern take some texts and refuse others.
+    fn check(format: Format, right: &[&str], wrong: &[&str]) {
+        let pattern = format.pattern().map(|pattern| regex_lite::Regex::new(pattern).unwrap());
+        let cases = right
+            .iter()
+            .map(|text| (text, true))
+            .chain(wrong.iter().map(|text| (text, false)));
+        for (text, expected) in cases {
+            let text = text.replace("GUID", GUID);
+            assert_eq!(format.mistake(&text).is_none(), expected, "{format:?} {text:?}");
+            let short = format.longest().is_none_or(|longest| text.chars().count() <= longest);
+            let fits = pattern.as_ref().is_none_or(|pattern| pattern.is_match(&text));
+            assert_eq!(short && fits, expected, "the pattern of {format:?} for {text:?}");
+        }
+    }
+
+    #[test]
+    fn checks_and_patterns_agree() {
+        let long = "x".repeat(64);
+        let longer = "x".repeat(65);
+        check(
+            Format::Name,
+            &["a", "dev-1", &long],
+            &["", "1a", "-a", "A", "a_b", "a.b", "é", "a\n", &longer],
+        );
+        check(Format::Guid, &["GUID"], &["", "x", "GUIDa", "{GUID}"]);
+        check(
+            Format::Scope,
+            &[
+                "managementGroups/a.b_(c)",
+                "subscriptions/GUID",
+                "/subscriptions/GUID/resourceGroups/x",
+                "/providers/Microsoft.Management/managementGroups/a",
+            ],
+            &[
+                "",
+                "managementGroups/",
+                "managementGroups/a.",
+                "managementGroups/a/b",
+                "subscriptions/x",
+                "subscriptions/GUID/",
+                "subscriptions/GUID/resourceGroups/",
+                "GUID",
+            ],
+        );
+        check(
+            Format::DefinitionScope,
+            &["managementGroups/a", "/subscriptions/GUID"],
+            &["", "subscriptions/GUID/resourceGroups/x"],
+        );
+        check(
+            Format::Period,
+            &["7d", "1d12h", "90m", "1d1h1m1s", "0s"],
+            &["", "7", "d", "1h1d", "1d1d", "7w", "-1d", "7d "],
+        );
+        check(
+            Format::Namespace,
+            &["a", "kube-system", "0"],
+            &["", "-a", "a-", "A", "a_b", "a.b", &longer],
+        );
+        check(
+            Format::Pin,
+            &["1.*.*", "0.12.*", "1.*.*-preview", "1.2.*-PREVIEW"],
+            &[
+                "",
+                "1",
+                "1.2",
+                "1.2.3",
+                "*.*.*",
+                "01.*.*",
+                "1.*.3",
+                "1.*.*-beta",
+                "v1.*.*",
+            ],
+        );
+        check(
+            Format::ReferenceId,
+            &["a", "No_latest-1", &long],
+            &["", "a b", "a.b", &longer],
+        );
+        check(
+            Format::ParameterName,
+            &["a", "effect-1_b.c", "_x"],
+            &["", "1a", "a b", "a/b"],
+        );
+        check(Format::TagName, &["team", "cost center", "é"], &["", "a/b", "a?", "<"]);
+        check(
+            Format::Definition,
+            &["GUID", "/providers/Microsoft.Authorization/policyDefinitions/GUID"],
+            &["", "x", "/providers/Microsoft.Authorization/policySetDefinitions/GUID"],
+        );
+        check(
+            Format::SetDefinition,
+            &["GUID", "/providers/Microsoft.Authorization/policySetDefinitions/GUID"],
+            &["", "x", "/providers/Microsoft.Authorization/policyDefinitions/GUID"],
+        );
+    }
+
+    #[test]
+    fn built_ins_are_named_by_guid_or_id() {
+        let id = format!("/providers/microsoft.authorization/POLICYDEFINITIONS/{GUID}");
+        assert_eq!(definition_name(&id), Some(GUID.to_lowercase()));
+        assert_eq!(set_definition_name(&id), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Gates against their initiatives.
+
+use super::content::{Content, EFFECT, EXCLUDED_NAMESPACES};
+use super::draft::{EnvironmentDraft, GateDraft};
+use super::walk::{Spanned, list};
+use super::{near, parameters};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::Stage;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Checks a gate of an environment.
+pub(super) fn check(
+    environment: &EnvironmentDraft<'_>,
+    gate: &GateDraft<'_>,
+    contents: &BTreeMap<&str, Content<'_>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let error = |summary: &str, span: Span, label: String| Diagnostic::error(summary, environment.file, span, label);
+    twice(environment.file, &gate.exclude_namespaces, diagnostics);
+    let Some(initiative) = gate.initiative else { return };
+    let Some(content) = contents.get(initiative.value) else {
+        let names: Vec<&str> = contents.keys().copied().collect();
+        let error = error(
+            "unknown initiative",
+            initiative.span,
+            "no such file in initiatives/".to_owned(),
+        );
+        diagnostics.push(error.hint(near(initiative.value, &names, "there is no file in initiatives/ yet")));
+        return;
+    };
+    if let (Some(target), Some(ceiling)) = (gate.target, content.ceiling)
+        && target.value > ceiling
+    {
+        let what = if target.value == Stage::Deny { "deny" } else { "audit" };
+        let label = format!("no definition in `{}` can {what}", initiative.value);
+        let error = error("target out of reach", target.span, label);
+        diagnostics.push(match ceiling {
+            Stage::Audit => error.hint("the furthest it can go is `audit`"),
+            _ => error.hint("it holds only definitions that are no stage of a gate, such as mutations"),
+        });
+    }
+    if let (Some(span), false) = (gate.excludes, content.excludes_namespaces) {
+        let label = format!("`{}` has no parameter `{EXCLUDED_NAMESPACES}`", initiative.value);
+        diagnostics.push(error("namespaces cannot be excluded", span, label).hint("remove the key"));
+    }
+    let offered: Vec<&str> = content.offered.keys().map(String::as_str).collect();
+    let mut misspelt = false;
+    for (name, node) in &gate.parameters {
+        if name.value.eq_ignore_ascii_case(EFFECT) {
+            let error = error(
+                "effect set by hand",
+                name.span,
+                "the stage of the gate sets the effect".to_owned(),
+            );
+            diagnostics.push(error.hint("remove it, and say with `target` how far the gate closes"));
+            continue;
+        }
+        if name.value.eq_ignore_ascii_case(EXCLUDED_NAMESPACES) {
+            let label = "would replace the namespaces that Azure manages".to_owned();
+            let error = error("excluded namespaces set by hand", name.span, label);
+            diagnostics.push(error.hint("use `excludeNamespaces` of the gate: it joins them"));
+            continue;
+        }
+        match content.offered.get(name.value) {
+            Some(offered) => {
+                // One word on a value is enough, also where two members take it.
+                let before = diagnostics.len();
+                for parameter in &offered.behind {
+                    if diagnostics.len() == before {
+                        parameters::check(environment.file, name.value, parameter, node, diagnostics);
+                    }
+                }
+            }
+            None if content.known => {
+                misspelt = true;
+                let label = format!("`{}` has no parameter `{}`", initiative.value, name.value);
+                let error = error("unknown parameter", name.span, label);
+                diagnostics.push(error.hint(near(name.value, &offered, "it has none that a gate may set")));
+            }
+            None => {}
+        }
+    }
+    let missing = content.offered.iter().filter(|(name, offered)| {
+        offered.required && !gate.parameters.iter().any(|(given, _)| given.value == name.as_str())
+    });
+    let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+    // A misspelt one may be the one that seems missing.
+    if environment.complete && !misspelt && !missing.is_empty() {
+        let label = format!("no value for {}: the initiative has no default", list(missing));
+        let error = error("missing parameter", initiative.span, label);
+        diagnostics.push(error.hint(format!("state it under `parameters` of the gate `{}`", gate.name.value)));
+    }
+}
+
+/// Warns of namespaces that stand twice in a list.
+pub(super) fn twice(file: &str, namespaces: &[Spanned<&str>], diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    for namespace in namespaces {
+        if !seen.insert(namespace.value) {
+            let label = format!("`{}` stands already in this list", namespace.value);
+            diagnostics.push(Diagnostic::error("duplicate namespace", file, namespace.span, label).warning());
+        }
+    }
+}

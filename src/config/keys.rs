@@ -1,0 +1,347 @@
+//! The table of keys: every key of every file of an estate, once.
+//!
+//! The walk, the proposals for a misspelt key and the JSON Schemas are made from this table alone.
+
+use super::format::Format;
+
+/// What a value may be.
+pub(super) enum Shape {
+    /// A mapping with these keys.
+    Table(&'static Table),
+    /// A mapping whose keys are names that the user gives.
+    Map { key: Format, value: &'static Shape },
+    /// A list.
+    List { item: &'static Shape, least: usize },
+    /// A text.
+    Text(Format),
+    /// One of these words, each with what it means.
+    Words(&'static [(&'static str, &'static str)]),
+    /// `true` or `false`.
+    Boolean,
+    /// The value of a policy parameter: what it may be is known once the parameter is.
+    Parameter,
+}
+
+/// The keys of a mapping.
+pub(super) struct Table {
+    /// What the mapping is for.
+    pub doc: &'static str,
+    /// The keys.
+    pub keys: &'static [Key],
+    /// If not empty, the mapping has exactly one of these forms.
+    pub forms: &'static [Form],
+}
+
+/// One of several forms of a mapping.
+pub(super) struct Form {
+    /// What the form is, with its article.
+    pub name: &'static str,
+    /// The key that tells the form.
+    pub lead: &'static str,
+    /// The other keys that the form must have.
+    pub required: &'static [&'static str],
+    /// The other keys that the form may have.
+    pub optional: &'static [&'static str],
+}
+
+/// One key.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub required: bool,
+    /// The value it has if it is left out, as it would be written.
+    pub default: Option<&'static str>,
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key {
+        name,
+        shape,
+        required: false,
+        default: None,
+        doc,
+    }
+}
+
+impl Key {
+    const fn required(mut self) -> Key {
+        self.required = true;
+        self
+    }
+
+    const fn default(mut self, value: &'static str) -> Key {
+        self.default = Some(value);
+        self
+    }
+}
+
+const fn table(doc: &'static str, keys: &'static [Key]) -> Table {
+    let forms = &[];
+    Table { doc, keys, forms }
+}
+
+const CLOUD: Shape = Shape::Words(&[
+    ("public", "Azure public"),
+    ("usgov", "Azure Government"),
+    ("china", "Azure operated by 21Vianet"),
+]);
+const MODE: Shape = Shape::Words(&[
+    ("manage", "aksgate writes it"),
+    ("require", "another tool writes it; aksgate only checks"),
+]);
+const NAMESPACES: Shape = Shape::List {
+    item: &Shape::Text(Format::Namespace),
+    least: 0,
+};
+const PARAMETERS: Shape = Shape::Map {
+    key: Format::ParameterName,
+    value: &Shape::Parameter,
+};
+
+/// The file `aksgate.yaml`.
+pub(super) static ESTATE: Table = table(
+    "The estate: who owns it, and what all its environments have in common.",
+    &[
+        key(
+            "owner",
+            Shape::Text(Format::Name),
+            "Who owns the estate. It is part of the mark on every object that aksgate writes: a change orphans them all.",
+        )
+        .required(),
+        key(
+            "defaults",
+            Shape::Table(&table(
+                "What an environment has if it does not say otherwise.",
+                &[
+                    key("cloud", CLOUD, "The cloud of every environment that names none."),
+                    key(
+                        "tenant",
+                        Shape::Text(Format::Guid),
+                        "The Entra tenant of every environment that names none.",
+                    ),
+                    key(
+                        "excludeNamespaces",
+                        NAMESPACES,
+                        "Kubernetes namespaces that every gate leaves out, joined with those of the gate and those that Azure manages.",
+                    ),
+                ],
+            )),
+            "What an environment has if it does not say otherwise.",
+        ),
+    ],
+);
+
+/// The files `environments/NAME.yaml`.
+pub(super) static ENVIRONMENT: Table = table(
+    "One environment: where the gates stand and how far they are to close. Its name is the name of the file.",
+    &[
+        key(
+            "cloud",
+            CLOUD,
+            "The cloud. May be left out if `defaults` in aksgate.yaml names one.",
+        ),
+        key(
+            "tenant",
+            Shape::Text(Format::Guid),
+            "The Entra tenant, a GUID. May be left out if `defaults` in aksgate.yaml names one.",
+        ),
+        key(
+            "scope",
+            Shape::Text(Format::Scope),
+            "Where the gates are assigned; no other environment has the same one.",
+        )
+        .required(),
+        key(
+            "definitionScope",
+            Shape::Text(Format::DefinitionScope),
+            "Where our own policy set definitions stand: the scope or something above it. If left out: the scope, or the subscription of a resource group.",
+        ),
+        key(
+            "gates",
+            Shape::Map {
+                key: Format::Name,
+                value: &Shape::Table(&GATE),
+            },
+            "The gates by name.",
+        ),
+        key(
+            "defender",
+            Shape::Table(&table(
+                "Microsoft Defender for Cloud. What is not stated is not touched.",
+                &[key(
+                    "containers",
+                    Shape::Table(&DEFENDER),
+                    "The plan Containers of every subscription in scope.",
+                )
+                .required()],
+            )),
+            "Microsoft Defender for Cloud. What is not stated is not touched.",
+        ),
+        key(
+            "clusters",
+            Shape::Table(&CLUSTERS),
+            "The AKS clusters in scope. What is not stated is not touched.",
+        ),
+    ],
+);
+
+static GATE: Table = table(
+    "One gate: an initiative, and how far it is to close.",
+    &[
+        key(
+            "initiative",
+            Shape::Text(Format::Name),
+            "The content of the gate: the name of a file in initiatives/, without `.yaml`.",
+        )
+        .required(),
+        key(
+            "target",
+            Shape::Words(&[
+                ("off", "not assigned"),
+                ("audit", "violations are recorded"),
+                ("deny", "violations are refused at admission"),
+            ]),
+            "The stage to reach. A gate gets there step by step, never in a jump.",
+        )
+        .required(),
+        key(
+            "soak",
+            Shape::Text(Format::Period),
+            "How long the gate stays at a stage before the next one.",
+        )
+        .default("7d"),
+        key(
+            "excludeNamespaces",
+            NAMESPACES,
+            "Kubernetes namespaces that the gate leaves out, joined with the estate's defaults and those that Azure manages.",
+        ),
+        key("parameters", PARAMETERS, "Values of the initiative's parameters."),
+    ],
+);
+
+static DEFENDER: Table = table(
+    "The plan Containers of every subscription in scope.",
+    &[
+        key("mode", MODE, "Who sees to the plan.").default("manage"),
+        key(
+            "tier",
+            Shape::Words(&[("Standard", "the plan is on"), ("Free", "the plan is off")]),
+            "The pricing tier.",
+        )
+        .required(),
+        key(
+            "extensions",
+            Shape::Map {
+                key: Format::ExtensionName,
+                value: &Shape::Boolean,
+            },
+            "Extensions of the plan by name, such as ContainerSensor: on or off. Those that are not named stay as they are.",
+        ),
+    ],
+);
+
+static CLUSTERS: Table = table(
+    "The AKS clusters in scope. What is not stated is not touched.",
+    &[
+        key(
+            "policyAddon",
+            Shape::Table(&table(
+                "The Azure Policy add-on, without which no gate acts in a cluster.",
+                &[key("mode", MODE, "Who sees that the add-on runs.").required()],
+            )),
+            "The Azure Policy add-on, without which no gate acts in a cluster.",
+        ),
+        key(
+            "select",
+            Shape::Table(&table(
+                "Which clusters in scope are meant; all of them if left out.",
+                &[key(
+                    "tags",
+                    Shape::Map {
+                        key: Format::TagName,
+                        value: &Shape::Text(Format::TagValue),
+                    },
+                    "Tags that a cluster must carry, all of them.",
+                )
+                .required()],
+            )),
+            "Which clusters in scope are meant; all of them if left out.",
+        ),
+    ],
+);
+
+/// The files `initiatives/NAME.yaml`.
+pub(super) static INITIATIVE: Table = Table {
+    doc: "The content of a gate: a built-in initiative of Azure, or our own set of built-in definitions. Its name is the name of the file.",
+    keys: &[
+        key(
+            "builtin",
+            Shape::Text(Format::SetDefinition),
+            "A built-in policy set definition: its name, a GUID, or its full id. `aksgate catalog` lists them.",
+        ),
+        key("version", Shape::Text(Format::Pin), PIN),
+        key(
+            "displayName",
+            Shape::Text(Format::Title(128)),
+            "What the set is called in the portal.",
+        ),
+        key("description", Shape::Text(Format::Title(512)), "What the set is for."),
+        key(
+            "members",
+            Shape::List {
+                item: &Shape::Table(&MEMBER),
+                least: 1,
+            },
+            "The policy definitions in the set.",
+        ),
+    ],
+    forms: &[
+        Form {
+            name: "a built-in initiative",
+            lead: "builtin",
+            required: &["version"],
+            optional: &[],
+        },
+        Form {
+            name: "our own set",
+            lead: "members",
+            required: &["displayName"],
+            optional: &["description"],
+        },
+    ],
+};
+
+const PIN: &str = "The version: `1.*.*` follows minor versions, `1.2.*` stays at one. Azure cannot pin a patch.";
+
+static MEMBER: Table = table(
+    "One policy definition in the set.",
+    &[
+        key(
+            "ref",
+            Shape::Text(Format::ReferenceId),
+            "Its policyDefinitionReferenceId: what compliance, exemptions and overrides call it.",
+        )
+        .required(),
+        key(
+            "definition",
+            Shape::Text(Format::Definition),
+            "A built-in policy definition: its name, a GUID, or its full id. `aksgate catalog` lists them.",
+        )
+        .required(),
+        key("version", Shape::Text(Format::Pin), PIN).required(),
+        key(
+            "parameters",
+            PARAMETERS,
+            "Parameters of the definition with a fixed value. The effect and the excluded namespaces are set by the gate.",
+        ),
+        key(
+            "expose",
+            Shape::Map {
+                key: Format::ParameterName,
+                value: &Shape::Text(Format::ParameterName),
+            },
+            "Parameters of the definition that a gate may set: the definition's name for it, and the set's. Two members may share one.",
+        ),
+    ],
+);

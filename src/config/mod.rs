@@ -1,0 +1,295 @@
+//! Reads the estate.
+//!
+//! Owns what the files may say and every mistake in them that can be told offline: the table of keys, the checks across
+//! files, and the JSON Schemas. What it returns needs no further checking. Must not know Azure as it is now, nor how a
+//! mistake is shown.
+
+mod content;
+mod crossing;
+mod draft;
+mod estate;
+mod format;
+mod gates;
+mod keys;
+mod parameters;
+pub mod schema;
+mod walk;
+
+pub use estate::*;
+
+use crate::catalog::Catalog;
+use crate::diagnostic::{Diagnostic, Severity, Span, did_you_mean};
+use crate::yaml;
+use draft::{EnvironmentDraft, EstateDraft, InitiativeDraft};
+use std::collections::BTreeMap;
+use walk::list;
+
+/// A file of the estate as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path below the estate's folder, with `/` between its parts, such as `environments/dev.yaml`.
+    pub path: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// The file that makes a folder an estate.
+pub const ESTATE_FILE: &str = "aksgate.yaml";
+/// The folder of the environments.
+pub const ENVIRONMENTS: &str = "environments/";
+/// The folder of the initiatives.
+pub const INITIATIVES: &str = "initiatives/";
+/// The folder of the templates.
+pub const TEMPLATES: &str = "templates/";
+
+const TEMPLATE_ENDING: &str = ".json.hbs";
+const TO_BEGIN: &str = "`aksgate init` writes an estate to begin with";
+
+/// Reads an estate from all its files, in any order; files that are no part of an estate are left alone.
+///
+/// The diagnostics are ordered by file and place. There is an estate exactly if none of them is an error.
+pub fn load(files: &[SourceFile], catalog: &Catalog) -> (Option<Estate>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let sorted: BTreeMap<&str, &[u8]> = files
+        .iter()
+        .map(|file| (file.path.as_str(), file.content.as_slice()))
+        .collect();
+    let mut files = Files::default();
+    for (path, content) in sorted {
+        files.take(path, content, &mut diagnostics);
+    }
+    let estate = files.check(catalog, &mut diagnostics);
+    diagnostics.sort_by(|one, two| place(one).cmp(&place(two)));
+    let failed = diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error);
+    (estate.filter(|_| !failed), diagnostics)
+}
+
+type Place<'a> = (&'a str, Option<Span>, Severity, &'a str, &'a str);
+
+fn place(diagnostic: &Diagnostic) -> Place<'_> {
+    let Diagnostic {
+        file,
+        span,
+        severity,
+        summary,
+        label,
+        ..
+    } = diagnostic;
+    (file, *span, *severity, summary, label)
+}
+
+/// A file with its tree.
+struct Parsed {
+    file: String,
+    /// The name that the file gives: its own without folder and ending.
+    name: String,
+    /// None if there is nothing to walk.
+    document: Option<yaml::Document>,
+}
+
+impl Parsed {
+    /// Walks the tree; a file without one says nothing.
+    fn walk(&self, table: &'static keys::Table, diagnostics: &mut Vec<Diagnostic>) -> walk::Fields<'_> {
+        match &self.document {
+            None => walk::Fields::default(),
+            Some(document) => walk::walk(&self.file, document, table, diagnostics),
+        }
+    }
+
+    /// Returns whether the tree is the whole file.
+    fn complete(&self) -> bool {
+        self.document.as_ref().is_some_and(|document| document.complete)
+    }
+}
+
+#[derive(Default)]
+struct Files {
+    estate: Option<Parsed>,
+    environments: Vec<Parsed>,
+    initiatives: Vec<Parsed>,
+    templates: BTreeMap<String, String>,
+}
+
+impl Files {
+    /// Puts a file where it belongs.
+    fn take(&mut self, path: &str, content: &[u8], diagnostics: &mut Vec<Diagnostic>) {
+        let mut parse = |name: &str| {
+            let (document, mistakes) = yaml::parse(path, content);
+            diagnostics.extend(mistakes);
+            Parsed {
+                file: path.to_owned(),
+                name: name.to_owned(),
+                document,
+            }
+        };
+        if path == ESTATE_FILE {
+            self.estate = Some(parse("aksgate"));
+            return;
+        }
+        let folder = [ENVIRONMENTS, INITIATIVES, TEMPLATES]
+            .into_iter()
+            .find_map(|folder| Some((folder, path.strip_prefix(folder)?)));
+        let Some((folder, name)) = folder else {
+            if path == "aksgate.yml" {
+                diagnostics.push(not_read(path).hint(format!("rename it to `{ESTATE_FILE}`")));
+            }
+            return;
+        };
+        if name.starts_with('.') {
+            return;
+        }
+        let ending = if folder == TEMPLATES { TEMPLATE_ENDING } else { ".yaml" };
+        let stem = name.strip_suffix(ending).filter(|stem| !stem.contains('/'));
+        match (folder, stem) {
+            (TEMPLATES, Some(_)) => match String::from_utf8(content.to_vec()) {
+                Ok(text) => {
+                    self.templates.insert(name.to_owned(), text);
+                }
+                Err(_) => diagnostics.push(Diagnostic::file_error("file is not UTF-8", path).hint("save it as UTF-8")),
+            },
+            (_, Some(stem)) => {
+                let parsed = parse(stem);
+                if let Some(mistake) = format::Format::Name.mistake(stem) {
+                    let mut error = Diagnostic::file_error("invalid file name", path);
+                    error.label = format!(
+                        "the file's name without `.yaml` is a name in the estate: {}",
+                        mistake.label
+                    );
+                    error
+                        .hints
+                        .extend(format::near_name(stem).map(|name| format!("rename it to `{name}.yaml`")));
+                    diagnostics.push(error);
+                }
+                match folder {
+                    ENVIRONMENTS => self.environments.push(parsed),
+                    _ => self.initiatives.push(parsed),
+                }
+            }
+            (_, None) => {
+                let bare = name.split_once('.').map_or(name, |(bare, _)| bare);
+                let hint = match folder {
+                    _ if name.contains('/') => format!("only files directly in `{folder}` are"),
+                    TEMPLATES => format!("only files that end in `{ending}` are"),
+                    _ if name.ends_with(".yml") => format!("rename it to `{bare}{ending}`"),
+                    _ => format!("only files that end in `{ending}` are"),
+                };
+                diagnostics.push(not_read(path).hint(hint));
+            }
+        }
+    }
+
+    /// Checks every file and all of them together.
+    fn check(self, catalog: &Catalog, diagnostics: &mut Vec<Diagnostic>) -> Option<Estate> {
+        if self.estate.is_none() {
+            diagnostics.push(Diagnostic::file_error("no estate file", ESTATE_FILE).hint(TO_BEGIN));
+        }
+        if self.environments.is_empty() {
+            diagnostics.push(Diagnostic::file_error("no environment", ENVIRONMENTS).hint(TO_BEGIN));
+        }
+        let estate_complete = self.estate.as_ref().is_some_and(Parsed::complete);
+        let estate = self
+            .estate
+            .as_ref()
+            .map(|parsed| EstateDraft::read(&parsed.walk(&keys::ESTATE, diagnostics)));
+        let initiatives: Vec<InitiativeDraft<'_>> = self
+            .initiatives
+            .iter()
+            .map(|parsed| {
+                InitiativeDraft::read(&parsed.file, &parsed.name, &parsed.walk(&keys::INITIATIVE, diagnostics))
+            })
+            .collect();
+        let estate = estate.unwrap_or_default();
+        gates::twice(ESTATE_FILE, &estate.exclude_namespaces, diagnostics);
+        let environments: Vec<EnvironmentDraft<'_>> = self
+            .environments
+            .iter()
+            .map(|parsed| {
+                EnvironmentDraft::read(
+                    &parsed.file,
+                    &parsed.name,
+                    parsed.complete(),
+                    &parsed.walk(&keys::ENVIRONMENT, diagnostics),
+                    &estate,
+                )
+            })
+            .collect();
+
+        let contents: BTreeMap<&str, content::Content<'_>> = initiatives
+            .iter()
+            .map(|initiative| (initiative.name, content::check(initiative, catalog, diagnostics)))
+            .collect();
+        for environment in &environments {
+            if estate_complete {
+                crossing::missing_defaults(environment, diagnostics);
+            }
+            crossing::own_scopes(environment, diagnostics);
+            crossing::defender(environment, diagnostics);
+            for gate in &environment.gates {
+                gates::check(environment, gate, &contents, diagnostics);
+            }
+        }
+        crossing::between(&environments, diagnostics);
+        // A gate that cannot be read may use any of them.
+        let mistaken = |diagnostic: &Diagnostic| {
+            diagnostic.severity == Severity::Error && diagnostic.file.starts_with(ENVIRONMENTS)
+        };
+        if !diagnostics.iter().any(mistaken) {
+            unused(&initiatives, &environments, diagnostics);
+        }
+
+        let mut read = Estate {
+            owner: estate.owner?,
+            environments: BTreeMap::new(),
+            initiatives: BTreeMap::new(),
+            templates: self.templates,
+        };
+        for initiative in initiatives {
+            let content = contents.get(initiative.name)?.initiative.clone()?;
+            read.initiatives.insert(initiative.name.to_owned(), content);
+        }
+        for environment in environments {
+            read.environments.insert(
+                environment.name.to_owned(),
+                environment.finish(&estate.exclude_namespaces, &contents)?,
+            );
+        }
+        Some(read)
+    }
+}
+
+fn not_read(path: &str) -> Diagnostic {
+    Diagnostic::file_error("file is not read", path).warning()
+}
+
+/// Warns of initiatives that no gate has.
+fn unused(
+    initiatives: &[InitiativeDraft<'_>],
+    environments: &[EnvironmentDraft<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let gates = || environments.iter().flat_map(|environment| &environment.gates);
+    for initiative in initiatives {
+        let used = gates().any(|gate| gate.initiative.is_some_and(|name| name.value == initiative.name));
+        if !used {
+            let warning = Diagnostic::file_error("unused initiative", initiative.file).warning();
+            diagnostics.push(warning.hint(format!(
+                "no environment has a gate with `initiative: {}`",
+                initiative.name
+            )));
+        }
+    }
+}
+
+/// Returns the hint for a name that is none of those there are.
+fn near(name: &str, names: &[&str], none: &str) -> String {
+    match did_you_mean(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => none.to_owned(),
+        None => format!("known: {}", list(names.iter().copied())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
