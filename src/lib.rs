@@ -21,6 +21,8 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
+pub mod diff;
+pub mod kinds;
 pub mod model;
 pub mod store;
 pub mod view;

@@ -1,0 +1,254 @@
+//! The kinds of object that aksgate writes: one file each.
+//!
+//! A kind says how its documents are brought into a comparable form, what is written over an object that is there, what
+//! forces a replacement, and whether a change tightens or weakens. Must not know how documents travel.
+
+mod defender_plan;
+mod policy_addon;
+mod policy_assignment;
+mod policy_set_definition;
+
+use crate::model::ResourceId;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// A kind of object, in the order in which kinds are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `Microsoft.Authorization/policySetDefinitions`.
+    PolicySetDefinition,
+    /// `Microsoft.Authorization/policyAssignments`.
+    PolicyAssignment,
+    /// `Microsoft.Security/pricings`, the plan `Containers`.
+    DefenderPlan,
+    /// The Azure Policy add-on inside a `Microsoft.ContainerService/managedClusters`.
+    PolicyAddon,
+}
+
+/// The plane that an object belongs to; the plan is summed up by these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Plane {
+    /// Azure Policy objects.
+    Policy,
+    /// Defender for Containers.
+    Defender,
+    /// The clusters themselves.
+    Clusters,
+}
+
+/// Whether a change closes a gate further, opens it, or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Something that was held back is let through, or is no longer seen. A mixed change counts as this.
+    Weakens,
+    /// More is held back or seen.
+    Tightens,
+    /// Neither.
+    Neutral,
+}
+
+impl Direction {
+    /// Returns the word for this direction.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Weakens => "weakens",
+            Direction::Tightens => "tightens",
+            Direction::Neutral => "neutral",
+        }
+    }
+
+    /// Reads the word for a direction.
+    pub fn parse(text: &str) -> Option<Direction> {
+        [Direction::Weakens, Direction::Tightens, Direction::Neutral]
+            .into_iter()
+            .find(|d| d.name() == text)
+    }
+
+    /// Returns the direction of two changes together: one that weakens decides.
+    pub fn and(self, other: Direction) -> Direction {
+        self.min(other)
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a kind knows of its documents. "Wire" is a document as ARM takes and gives it.
+trait ResourceKind {
+    /// Returns the part of a wire document that is compared, in a form in which equal settings are equal values:
+    /// without what the server makes, ids in lower case, sets sorted.
+    fn comparable(&self, wire: &Value) -> Value;
+
+    /// Returns the wire document to write so that `desired` holds and what aksgate does not own stays as observed.
+    fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value;
+
+    /// Returns why the object cannot be changed in place, if it cannot. Both are comparable documents.
+    fn replacement(&self, before: &Value, after: &Value) -> Option<String>;
+
+    /// Returns the direction of a change between comparable documents; none stands for an absent object.
+    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction;
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are written.
+    pub const ALL: [Kind; 4] = [
+        Kind::PolicySetDefinition,
+        Kind::PolicyAssignment,
+        Kind::DefenderPlan,
+        Kind::PolicyAddon,
+    ];
+
+    fn knowledge(self) -> &'static dyn ResourceKind {
+        match self {
+            Kind::PolicySetDefinition => &policy_set_definition::PolicySetDefinition,
+            Kind::PolicyAssignment => &policy_assignment::PolicyAssignment,
+            Kind::DefenderPlan => &defender_plan::DefenderPlan,
+            Kind::PolicyAddon => &policy_addon::PolicyAddon,
+        }
+    }
+
+    /// Returns the name used in plan files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::PolicySetDefinition => "policySetDefinition",
+            Kind::PolicyAssignment => "policyAssignment",
+            Kind::DefenderPlan => "defenderPlan",
+            Kind::PolicyAddon => "policyAddon",
+        }
+    }
+
+    /// Reads a name used in plan files.
+    pub fn parse(text: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+
+    /// Returns what a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::PolicySetDefinition => "policy set definition",
+            Kind::PolicyAssignment => "policy assignment",
+            Kind::DefenderPlan => "Defender plan",
+            Kind::PolicyAddon => "Azure Policy add-on",
+        }
+    }
+
+    /// Returns the plane it belongs to.
+    pub fn plane(self) -> Plane {
+        match self {
+            Kind::PolicySetDefinition | Kind::PolicyAssignment => Plane::Policy,
+            Kind::DefenderPlan => Plane::Defender,
+            Kind::PolicyAddon => Plane::Clusters,
+        }
+    }
+
+    /// Returns the file name of the template that its documents are rendered from.
+    pub fn template(self) -> &'static str {
+        match self {
+            Kind::PolicySetDefinition => "policySetDefinition.json.hbs",
+            Kind::PolicyAssignment => "policyAssignment.json.hbs",
+            Kind::DefenderPlan => "defenderPlan.json.hbs",
+            Kind::PolicyAddon => "policyAddon.json.hbs",
+        }
+    }
+
+    /// Returns whether objects of this kind carry a mark: only those are ever deleted.
+    pub fn is_marked(self) -> bool {
+        matches!(self, Kind::PolicySetDefinition | Kind::PolicyAssignment)
+    }
+
+    /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.
+    pub fn is_part_of_resource(self) -> bool {
+        matches!(self, Kind::PolicyAddon)
+    }
+
+    /// Returns the comparable form of a wire document.
+    pub fn comparable(self, wire: &Value) -> Value {
+        self.knowledge().comparable(wire)
+    }
+
+    /// Returns the wire document to write over what is observed.
+    pub fn merged(self, desired: &Value, observed: Option<&Value>) -> Value {
+        self.knowledge().merged(desired, observed)
+    }
+
+    /// Returns why a change of comparable documents needs a new object, if it does.
+    pub fn replacement(self, before: &Value, after: &Value) -> Option<String> {
+        self.knowledge().replacement(before, after)
+    }
+
+    /// Returns the direction of a change between comparable documents; none stands for an absent object.
+    pub fn direction(self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+        self.knowledge().direction(before, after)
+    }
+}
+
+impl Plane {
+    /// All planes, in the order in which they are shown.
+    pub const ALL: [Plane; 3] = [Plane::Policy, Plane::Defender, Plane::Clusters];
+
+    /// Returns what a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Plane::Policy => "Azure Policy",
+            Plane::Defender => "Defender for Containers",
+            Plane::Clusters => "clusters",
+        }
+    }
+}
+
+/// Returns the value at a path of keys.
+fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, key| value.get(key))
+}
+
+/// Returns the object at `properties`, empty if there is none.
+fn properties(wire: &Value) -> Map<String, Value> {
+    at(wire, &["properties"])
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Returns an id in lower case if the text is one, else the text.
+fn comparable_id(text: &str) -> String {
+    ResourceId::parse(text).map_or_else(|| text.to_owned(), |id| id.key())
+}
+
+/// Returns the strings of an array, sorted, each once, each through `form`; an empty array if there is none. What is no array
+/// of strings stays as it is, so that nothing in it is hidden.
+fn sorted_set(value: Option<&Value>, form: impl Fn(&str) -> String) -> Value {
+    let all_text = |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    if let Some(value) = value.filter(|value| !value.is_null() && !all_text(value)) {
+        return value.clone();
+    }
+    let mut items: Vec<String> = value
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(form)
+        .collect();
+    items.sort();
+    items.dedup();
+    Value::from(items)
+}
+
+/// Returns metadata without the keys that the server adds: `createdBy`, `createdOn`, `updatedBy`, `updatedOn`
+/// (governance/policy/concepts/assignment-structure).
+fn own_metadata(metadata: Option<&Value>) -> Map<String, Value> {
+    let mut metadata = metadata.and_then(Value::as_object).cloned().unwrap_or_default();
+    for key in ["createdBy", "createdOn", "updatedBy", "updatedOn"] {
+        metadata.remove(key);
+    }
+    metadata
+}
+
+/// Keeps the metadata keys that the desired document states; another key that is on the object already stays.
+fn merge_metadata(desired: Option<&Value>, observed: Option<&Value>) -> Map<String, Value> {
+    let mut merged = own_metadata(observed);
+    merged.extend(own_metadata(desired));
+    merged
+}

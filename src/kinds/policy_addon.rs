@@ -1,0 +1,184 @@
+//! The Azure Policy add-on of a cluster.
+//!
+//! A part of a resource that belongs to somebody else: what is written is the cluster as ARM gave it, but for our key.
+
+use super::{Direction, ResourceKind, at};
+use serde_json::{Map, Value, json};
+
+pub(super) struct PolicyAddon;
+
+/// The key under which add-on and alias write it, compared without case (`azurepolicy`, `azurePolicy`).
+const KEY: &str = "azurepolicy";
+
+/// Properties that a PUT must not send back (managedClusters, 2024-09-01 and later).
+const READ_ONLY: [&str; 9] = [
+    "provisioningState",
+    "powerState",
+    "maxAgentPools",
+    "currentKubernetesVersion",
+    "fqdn",
+    "privateFQDN",
+    "azurePortalFQDN",
+    "resourceUID",
+    "status",
+];
+const POOL_READ_ONLY: [&str; 5] = [
+    "eTag",
+    "provisioningState",
+    "currentOrchestratorVersion",
+    "nodeImageVersion",
+    "status",
+];
+
+impl ResourceKind for PolicyAddon {
+    fn comparable(&self, wire: &Value) -> Value {
+        let profiles = profiles(wire);
+        // Under two keys, it cannot be told which one holds: it is on if each of them says so.
+        let on = |profile: &Map<String, Value>| profile.get("enabled").and_then(Value::as_bool) == Some(true);
+        let enabled = !profiles.is_empty() && profiles.iter().all(|(_, profile)| on(profile));
+        let profile = profiles.into_iter().next().map(|(_, profile)| profile);
+        let mut addon = json!({"enabled": enabled});
+        let config = profile
+            .as_ref()
+            .and_then(|p| p.get("config"))
+            .and_then(Value::as_object);
+        if let (Some(addon), Some(config)) = (addon.as_object_mut(), config.filter(|config| !config.is_empty())) {
+            addon.insert("config".to_owned(), Value::Object(config.clone()));
+        }
+        json!({"properties": {"addonProfiles": {KEY: addon}}})
+    }
+
+    fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value {
+        let mut cluster = observed.cloned().unwrap_or_else(|| json!({}));
+        let mut addons = profiles(&cluster);
+        if addons.is_empty() {
+            addons.push((KEY.to_owned(), Map::new()));
+        }
+        let wanted = profiles(desired).into_iter().next().map(|(_, profile)| profile);
+        for (_, addon) in &mut addons {
+            addon.remove("identity");
+            addon.extend(wanted.clone().unwrap_or_default());
+        }
+        if let Some(cluster) = cluster.as_object_mut() {
+            for key in ["id", "name", "type", "systemData", "eTag", "etag"] {
+                cluster.remove(key);
+            }
+            let properties = cluster.entry("properties").or_insert_with(|| json!({}));
+            if let Some(properties) = properties.as_object_mut() {
+                for key in READ_ONLY {
+                    properties.remove(key);
+                }
+                let pools = properties
+                    .get_mut("agentPoolProfiles")
+                    .and_then(Value::as_array_mut)
+                    .into_iter()
+                    .flatten();
+                for pool in pools.filter_map(Value::as_object_mut) {
+                    for key in POOL_READ_ONLY {
+                        pool.remove(key);
+                    }
+                }
+                let profiles = properties.entry("addonProfiles").or_insert_with(|| json!({}));
+                if profiles.is_null() {
+                    *profiles = json!({});
+                }
+                if let Some(profiles) = profiles.as_object_mut() {
+                    for profile in profiles.values_mut().filter_map(Value::as_object_mut) {
+                        profile.remove("identity");
+                    }
+                    profiles.extend(addons.into_iter().map(|(key, addon)| (key, Value::Object(addon))));
+                }
+            }
+        }
+        cluster
+    }
+
+    fn replacement(&self, _before: &Value, _after: &Value) -> Option<String> {
+        None
+    }
+
+    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+        let enabled = |value: Option<&Value>| {
+            let addon = value.and_then(|value| at(value, &["properties", "addonProfiles", KEY]));
+            addon
+                .and_then(|addon| addon.get("enabled"))
+                .and_then(Value::as_bool)
+                .unwrap_or(false)
+        };
+        match (enabled(before), enabled(after)) {
+            (false, true) => Direction::Tightens,
+            (true, false) => Direction::Weakens,
+            // What a setting of the add-on does is not known here.
+            (true, true) if before != after => Direction::Weakens,
+            _ => Direction::Neutral,
+        }
+    }
+}
+
+/// Returns the add-on's profiles and the keys that they stand under, found without regard to case: one, if all is well.
+fn profiles(wire: &Value) -> Vec<(String, Map<String, Value>)> {
+    let profiles = at(wire, &["properties", "addonProfiles"]).and_then(Value::as_object);
+    profiles
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| key.eq_ignore_ascii_case(KEY))
+        .map(|(key, profile)| (key.clone(), profile.as_object().cloned().unwrap_or_default()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn under_two_keys_it_is_on_only_if_both_say_so() {
+        let live = |one: bool, two: bool| json!({"properties": {"addonProfiles": {"azurePolicy": {"enabled": one}, "azurepolicy": {"enabled": two}}}});
+        let desired = json!({"properties": {"addonProfiles": {"azurepolicy": {"enabled": true}}}});
+        let on = PolicyAddon.comparable(&desired);
+        for (one, two) in [(true, false), (false, true), (false, false)] {
+            assert_ne!(PolicyAddon.comparable(&live(one, two)), on);
+            let merged = PolicyAddon.merged(&desired, Some(&live(one, two)));
+            assert_eq!(merged, live(true, true));
+            assert_eq!(PolicyAddon.comparable(&merged), on);
+        }
+    }
+
+    #[test]
+    fn another_setting_of_the_add_on_cannot_be_compared() {
+        let state = |config: Value| {
+            PolicyAddon.comparable(
+                &json!({"properties": {"addonProfiles": {"azurepolicy": {"enabled": true, "config": config}}}}),
+            )
+        };
+        let (one, two) = (state(json!({})), state(json!({"auditInterval": "never"})));
+        assert_eq!(PolicyAddon.direction(Some(&one), Some(&two)), Direction::Weakens);
+        assert_eq!(PolicyAddon.direction(Some(&one), Some(&one)), Direction::Neutral);
+    }
+
+    #[test]
+    fn only_our_key_changes_and_it_keeps_its_spelling() {
+        let live = json!({
+            "id": "/x", "name": "c", "location": "westeurope", "eTag": "1", "identity": {"type": "SystemAssigned"},
+            "properties": {"provisioningState": "Succeeded", "dnsPrefix": "c", "unknownToUs": {"a": [1]},
+                "agentPoolProfiles": [{"name": "p", "count": 3, "eTag": "2", "provisioningState": "Succeeded"}],
+                "addonProfiles": {"azurePolicy": {"enabled": false, "config": {"version": "v2"}, "identity": {"clientId": "x"}},
+                    "omsagent": {"enabled": true, "identity": {"clientId": "y"}}}}});
+        let desired = json!({"properties": {"addonProfiles": {"azurepolicy": {"enabled": true}}}});
+        let merged = PolicyAddon.merged(&desired, Some(&live));
+        assert_eq!(
+            merged,
+            json!({
+            "location": "westeurope", "identity": {"type": "SystemAssigned"},
+            "properties": {"dnsPrefix": "c", "unknownToUs": {"a": [1]},
+                "agentPoolProfiles": [{"name": "p", "count": 3}],
+                "addonProfiles": {"azurePolicy": {"enabled": true, "config": {"version": "v2"}}, "omsagent": {"enabled": true}}}})
+        );
+        assert_eq!(
+            PolicyAddon.direction(
+                Some(&PolicyAddon.comparable(&live)),
+                Some(&PolicyAddon.comparable(&merged))
+            ),
+            Direction::Tightens
+        );
+    }
+}
