@@ -24,6 +24,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod kinds;
 pub mod model;
+pub mod render;
 pub mod store;
 pub mod view;
 pub mod yaml;

@@ -1,0 +1,147 @@
+//! Fills the ARM documents of an environment from its templates.
+//!
+//! Owns what a template is given. Must not know what is live, nor who owns an object: name, scope, mark and effect are set by
+//! `desired` after rendering.
+
+pub mod engine;
+mod set;
+
+pub use set::{SetContent, effects, set_content};
+
+use crate::config::{DefenderContainers, Environment, Estate, Gate};
+use crate::diagnostic::Diagnostic;
+use crate::kinds::Kind;
+use engine::{Engine, RenderError};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The templates that aksgate brings, by file name.
+pub const SHIPPED: [(&str, &str); 4] = [
+    (
+        "policySetDefinition.json.hbs",
+        include_str!("../../templates/policySetDefinition.json.hbs"),
+    ),
+    (
+        "policyAssignment.json.hbs",
+        include_str!("../../templates/policyAssignment.json.hbs"),
+    ),
+    (
+        "defenderPlan.json.hbs",
+        include_str!("../../templates/defenderPlan.json.hbs"),
+    ),
+    (
+        "policyAddon.json.hbs",
+        include_str!("../../templates/policyAddon.json.hbs"),
+    ),
+];
+
+/// The loaded templates of an estate.
+#[derive(Debug)]
+pub struct Renderer {
+    engine: Engine,
+}
+
+impl Renderer {
+    /// Loads the estate's templates, and those that aksgate brings where the estate has none of that name.
+    pub fn load(estate: &Estate) -> (Renderer, Vec<Diagnostic>) {
+        let mut templates: BTreeMap<String, String> = SHIPPED
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        templates.extend(estate.templates.clone());
+        let (engine, mut diagnostics) = Engine::load(&templates);
+        for name in estate
+            .templates
+            .keys()
+            .filter(|name| !SHIPPED.iter().any(|(shipped, _)| shipped == name))
+        {
+            let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+            diagnostics.push(
+                Diagnostic::file_error("template is never used", &format!("templates/{name}"))
+                    .warning()
+                    .hint(format!("templates are {}", names.join(", "))),
+            );
+        }
+        (Renderer { engine }, diagnostics)
+    }
+
+    /// Renders a policy set definition of our own.
+    ///
+    /// # Errors
+    /// The template cannot be filled, or what comes out is no JSON object.
+    pub fn policy_set_definition(&self, environment: &Environment, set: &SetContent) -> Result<Value, RenderError> {
+        let context = json!({
+            "environment": about(environment),
+            "initiative": {"name": set.name, "displayName": set.display_name, "description": set.description},
+            "parameters": set.parameters,
+            "policyDefinitions": set.members,
+        });
+        self.engine.render(Kind::PolicySetDefinition.template(), &context)
+    }
+
+    /// Renders a policy assignment.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn policy_assignment(
+        &self,
+        environment: &Environment,
+        gate: &Gate,
+        initiative: (&str, &str),
+        definition: (&str, Option<&str>),
+        parameters: &Map<String, Value>,
+    ) -> Result<Value, RenderError> {
+        let (name, display_name) = initiative;
+        let (id, version) = definition;
+        let context = json!({
+            "environment": about(environment),
+            "gate": {"name": gate.name, "target": gate.target.to_string()},
+            "initiative": {"name": name, "displayName": display_name},
+            "policyDefinitionId": id,
+            "definitionVersion": version.unwrap_or_default(),
+            "parameters": parameters,
+        });
+        self.engine.render(Kind::PolicyAssignment.template(), &context)
+    }
+
+    /// Renders the Defender plan of a subscription.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn defender_plan(
+        &self,
+        environment: &Environment,
+        defender: &DefenderContainers,
+        subscription: &str,
+    ) -> Result<Value, RenderError> {
+        let extensions: Vec<Value> = defender
+            .extensions
+            .iter()
+            .map(|(name, enabled)| json!({"name": name, "isEnabled": if *enabled { "True" } else { "False" }}))
+            .collect();
+        let context = json!({
+            "environment": about(environment),
+            "subscription": {"id": subscription},
+            "defender": {"tier": if defender.standard { "Standard" } else { "Free" }, "extensions": extensions},
+        });
+        self.engine.render(Kind::DefenderPlan.template(), &context)
+    }
+
+    /// Renders the part of a cluster that turns the Azure Policy add-on on.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn policy_addon(&self, environment: &Environment, cluster: &str) -> Result<Value, RenderError> {
+        let context = json!({"environment": about(environment), "cluster": {"id": cluster}});
+        self.engine.render(Kind::PolicyAddon.template(), &context)
+    }
+}
+
+fn about(environment: &Environment) -> Value {
+    json!({
+        "name": environment.name,
+        "scope": environment.scope.path(),
+        "cloud": environment.cloud.name(),
+        "tenant": environment.tenant,
+    })
+}
