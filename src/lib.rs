@@ -20,11 +20,16 @@
 pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod desired;
 pub mod diagnostic;
 pub mod diff;
 pub mod kinds;
 pub mod model;
+pub mod observed;
+pub mod plan;
+pub mod remark;
 pub mod render;
+pub mod rollout;
 pub mod store;
 pub mod view;
 pub mod yaml;

@@ -1,0 +1,193 @@
+//! What a rendered document may not be: stated where aksgate decides, or over Azure's limits.
+
+use super::DesiredObject;
+use crate::diff::canonical_text;
+use crate::kinds::Kind;
+use crate::model::LONGEST_METADATA;
+use crate::render::engine::RenderError;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// Why the objects of an environment cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DesiredError {
+    /// A template cannot be filled.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A template states what only aksgate may.
+    #[error("template `{template}` sets `{field}`, which aksgate sets itself; take it out of the template")]
+    Stated {
+        /// The template's file name.
+        template: &'static str,
+        /// The field.
+        field: String,
+    },
+    /// A template leaves out what the document cannot be without.
+    #[error("template `{template}` leaves out `{field}`; take it over from the template that aksgate brings")]
+    Missing {
+        /// The template's file name.
+        template: &'static str,
+        /// The field.
+        field: String,
+    },
+    /// A document breaks one of Azure's limits.
+    #[error("{label} `{name}`: `{field}` is {found} {unit} long, Azure takes {limit}")]
+    Limit {
+        /// The kind's label.
+        label: &'static str,
+        /// The object's name.
+        name: String,
+        /// The field.
+        field: String,
+        /// How long it is.
+        found: usize,
+        /// Of what.
+        unit: &'static str,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// A gate's initiative cannot be put at a stage.
+    #[error("gate `{gate}`: initiative `{initiative}` has no `effect` parameter that knows {stage}")]
+    NoEffect {
+        /// The gate.
+        gate: String,
+        /// The initiative.
+        initiative: String,
+        /// The stage.
+        stage: String,
+    },
+    /// A gate excludes namespaces and its initiative cannot.
+    #[error(
+        "gate `{gate}`: initiative `{initiative}` has no parameter `excludedNamespaces`, so nothing can be excluded"
+    )]
+    NoExclusion {
+        /// The gate.
+        gate: String,
+        /// The initiative.
+        initiative: String,
+    },
+}
+
+/// Longest display name and description of a policy object, in characters (governance/policy/concepts/assignment-structure).
+const TEXT_LIMITS: [(&str, usize); 2] = [("displayName", 128), ("description", 512)];
+/// Largest body of a request in bytes (the Azure subscription-limits page).
+const LARGEST_BODY: usize = 1_048_576;
+
+/// Checks a document against Azure's limits.
+pub(super) fn limits(object: &DesiredObject) -> Result<(), DesiredError> {
+    let over = |field: &str, found: usize, unit: &'static str, limit: usize| DesiredError::Limit {
+        label: object.kind.label(),
+        name: object.id.name().to_owned(),
+        field: field.to_owned(),
+        found,
+        unit,
+        limit,
+    };
+    let properties = object.body.get("properties");
+    for (field, limit) in TEXT_LIMITS {
+        let text = properties
+            .and_then(|p| p.get(field))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if text.chars().count() > limit {
+            return Err(over(field, text.chars().count(), "characters", limit));
+        }
+    }
+    let metadata = properties.and_then(|p| p.get("metadata")).and_then(Value::as_object);
+    for (key, value) in metadata.into_iter().flatten() {
+        let length = value
+            .as_str()
+            .map_or_else(|| value.to_string().chars().count(), |text| text.chars().count());
+        if length > LONGEST_METADATA {
+            return Err(over(&format!("metadata.{key}"), length, "characters", LONGEST_METADATA));
+        }
+    }
+    let size = canonical_text(&object.body).len();
+    if size > LARGEST_BODY {
+        return Err(over("the document", size, "bytes", LARGEST_BODY));
+    }
+    Ok(())
+}
+
+/// Returns the properties of a rendered document, refusing what only aksgate may state.
+pub(super) fn properties(kind: Kind, body: Value, forbidden: &[&str]) -> Result<Map<String, Value>, DesiredError> {
+    let template = kind.template();
+    let Value::Object(mut body) = body else {
+        return Err(DesiredError::Missing {
+            template,
+            field: "properties".to_owned(),
+        });
+    };
+    let Some(Value::Object(properties)) = body.remove("properties") else {
+        return Err(DesiredError::Missing {
+            template,
+            field: "properties".to_owned(),
+        });
+    };
+    if let Some(field) = body.keys().next() {
+        return Err(DesiredError::Stated {
+            template,
+            field: field.clone(),
+        });
+    }
+    for field in forbidden {
+        let mut value = Some(&properties);
+        let mut found = false;
+        let segments: Vec<&str> = field.split('.').collect();
+        for (at, segment) in segments.iter().enumerate() {
+            // Azure reads names of properties without regard to case, so another casing is the same field.
+            let named = value.and_then(|map| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(segment)));
+            match named.map(|(_, value)| value) {
+                Some(_) if at + 1 == segments.len() => found = true,
+                Some(Value::Object(map)) => value = Some(map),
+                _ => break,
+            }
+        }
+        if found {
+            return Err(DesiredError::Stated {
+                template,
+                field: format!("properties.{field}"),
+            });
+        }
+    }
+    if let Some(field) = twice("properties", &properties) {
+        return Err(DesiredError::Stated { template, field });
+    }
+    Ok(properties)
+}
+
+/// The first field that stands twice, in two casings: Azure would take either.
+fn twice(path: &str, map: &Map<String, Value>) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    map.iter().find_map(|(key, value)| {
+        let path = format!("{path}.{key}");
+        match (seen.insert(key.to_ascii_lowercase()), value) {
+            (false, _) => Some(path),
+            (true, Value::Object(map)) if matches!(key.as_str(), "metadata" | "parameters") => twice(&path, map),
+            (true, _) => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(body: Value, forbidden: &[&str]) -> String {
+        let result = properties(Kind::PolicyAssignment, json!({ "properties": body }), forbidden);
+        result.map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_template_cannot_state_what_is_ours_in_another_casing() {
+        let forbidden = ["enforcementMode", "metadata.aksgate", "parameters.effect"];
+        assert!(refused(json!({"EnforcementMode": "DoNotEnforce"}), &forbidden).contains("enforcementMode"));
+        assert!(refused(json!({"Metadata": {"AKSGATE": "x"}}), &forbidden).contains("metadata.aksgate"));
+        assert!(refused(json!({"parameters": {"Effect": {}}}), &forbidden).contains("parameters.effect"));
+        assert!(refused(json!({"parameters": {}, "Parameters": {}}), &forbidden).contains("arameters"));
+        assert!(refused(json!({"parameters": {"a": 1, "A": 2}}), &forbidden).contains("properties.parameters."));
+        let fine = json!({"properties": {"parameters": {"a": {}}, "metadata": {"category": "x"}}});
+        assert!(properties(Kind::PolicyAssignment, fine, &forbidden).is_ok());
+    }
+}

@@ -1,0 +1,511 @@
+//! One gate: its set definition where it has one of its own, and its assignment, put at the position that the rollout allows.
+
+use super::checks::properties;
+use super::{Desired, DesiredError, DesiredObject, Sources};
+use crate::catalog::VersionPin;
+use crate::config::{Gate, Initiative};
+use crate::diff::digest;
+use crate::kinds::{Kind, Plane};
+use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
+use crate::observed::LiveObject;
+use crate::remark::{Finding, Held, Reason};
+use crate::render::{effects, set_content};
+use crate::rollout::{Standing, Uncovered, decide};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// What a gate's assignment points at.
+struct Definition {
+    id: String,
+    version: Option<String>,
+    display_name: String,
+    /// The spellings of `effect`.
+    effects: Vec<String>,
+    /// The namespaces excluded by default; none if the initiative has no such parameter.
+    namespaces: Option<Vec<String>>,
+    /// What the content is, without ids: goes into the gate's digest.
+    content: Value,
+    /// The set definition of our own, to be there before.
+    own: Option<DesiredObject>,
+}
+
+pub(super) fn add(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    gate: &Gate,
+    uncovered: &[Uncovered],
+) -> Result<(), DesiredError> {
+    let live = live_assignments(sources, gate);
+    if gate.target == Stage::Off {
+        return Ok(()); // an assignment that is there is no longer wanted
+    }
+    let definition = definition(sources, gate)?;
+    let parameters = parameters(gate, &definition)?;
+    let content = digest(&json!({"content": definition.content, "parameters": parameters}));
+    let digest: String = content.chars().take(16).collect();
+
+    let same = live.iter().rev().find(|(object, _)| points_at(object, &definition.id));
+    let newest = live.last();
+    let stands = same.or(newest).map(|(object, _)| standing(object, &digest));
+    if let (Some((object, _)), Some(stands)) = (same.or(newest), &stands)
+        && stands.stage == Stage::Deny
+        && object.mark_state().is_none_or(|state| state.digest != digest)
+    {
+        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
+        keep(desired, sources, gate, &all, "generation", DENIES.to_owned());
+        return Ok(());
+    }
+    let decision = decide(gate.target, stands.as_ref(), gate.soak, uncovered, sources.now);
+    desired
+        .findings
+        .extend(decision.remark.iter().map(|remark| finding(gate, remark.clone())));
+    if let Some((stage, holds)) = &decision.held {
+        let reasons = holds
+            .iter()
+            .map(|hold| Reason {
+                guard: hold.guard.to_string(),
+                sentence: hold.sentence.clone(),
+                opens: hold.opens,
+            })
+            .collect();
+        let what = stage.to_string();
+        desired.held.push(Held {
+            plane: Plane::Policy,
+            subject: gate.name.clone(),
+            what,
+            reasons,
+        });
+    }
+
+    let (mark, id) = match same {
+        Some((object, mark)) => (mark.clone(), Some(object.id.clone())),
+        None => (
+            mark(
+                sources,
+                &gate.name,
+                newest.map_or(0, |(_, mark)| mark.generation).saturating_add(1),
+            ),
+            None,
+        ),
+    };
+    let path = format!(
+        "{}/providers/Microsoft.Authorization/policyAssignments/{}",
+        sources.environment.scope.path(),
+        mark.assignment_name()
+    );
+    let Some(id) = id.or_else(|| ResourceId::parse(&path)) else {
+        return Ok(());
+    };
+    let wanted = definition.own.iter().map(|own| (own.kind, &own.id));
+    let taken = wanted.chain([(Kind::PolicyAssignment, &id)]).find_map(|(kind, id)| {
+        let object = sources.observed.get(kind, id)?;
+        let ours = object.owned_mark(&sources.estate.owner, &sources.environment.name);
+        ours.is_none().then_some(object)
+    });
+    if let Some(taken) = taken {
+        let sentence = format!(
+            "a {} `{}` is there and does not carry the mark of this environment, so it is not touched; give it back its \
+             `metadata.{MARK_KEY}`, or delete it and plan again",
+            taken.kind.label(),
+            taken.id.name()
+        );
+        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
+        keep(desired, sources, gate, &all, "state", sentence);
+        return Ok(());
+    }
+    // A predecessor that is closed further than what would be written stays closed.
+    let higher: Vec<&LiveObject> = live
+        .iter()
+        .filter(|(object, _)| object.id != id && standing(object, &digest).stage > decision.stage)
+        .map(|(object, _)| *object)
+        .collect();
+    if !higher.is_empty() {
+        keep(desired, sources, gate, &higher, "generation", DENIES.to_owned());
+    }
+    let state = MarkState {
+        position: decision.stage.to_string(),
+        digest,
+        since: None,
+        run: None,
+    };
+    let body = body(
+        sources,
+        gate,
+        &definition,
+        parameters,
+        decision.stage,
+        &mark,
+        same.map(|(object, _)| *object),
+        &state,
+    )?;
+    let replaces = match same {
+        Some(_) => None,
+        None => newest
+            .filter(|(object, _)| !higher.contains(object))
+            .map(|(object, _)| {
+                (
+                    object.id.clone(),
+                    "the gate's definition is another one, and an assignment cannot be moved to it".to_owned(),
+                )
+            }),
+    };
+    let depends_on = definition.own.iter().map(|own| (own.kind, own.id.clone())).collect();
+    desired.findings.extend(overlaps(sources, gate, &definition.id));
+    if let Some((object, _)) = same {
+        desired.findings.extend(hand_made(gate, object, &body));
+    }
+    desired.objects.extend(definition.own);
+    let gate = Some(gate.name.clone());
+    desired.objects.push(DesiredObject {
+        kind: Kind::PolicyAssignment,
+        id,
+        gate,
+        body,
+        depends_on,
+        replaces,
+    });
+    Ok(())
+}
+
+/// The live assignments of the gate that are ours, oldest generation first.
+fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<(&'a LiveObject, Mark)> {
+    let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
+    let mut found: Vec<(&LiveObject, Mark)> = owned
+        .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
+        .collect();
+    found.sort_by(|one, two| (one.1.generation, &one.0.id).cmp(&(two.1.generation, &two.0.id)));
+    found
+}
+
+fn points_at(object: &LiveObject, definition: &str) -> bool {
+    let found = object
+        .wire
+        .pointer("/properties/policyDefinitionId")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    found.eq_ignore_ascii_case(definition)
+}
+
+fn standing(object: &LiveObject, digest: &str) -> Standing {
+    let effect = object
+        .wire
+        .pointer("/properties/parameters/effect/value")
+        .and_then(Value::as_str);
+    let state = object.mark_state();
+    let enforced = object
+        .wire
+        .pointer("/properties/enforcementMode")
+        .and_then(Value::as_str)
+        .unwrap_or("Default");
+    let stage = effect.and_then(Effect::parse).and_then(Stage::of).unwrap_or(Stage::Off);
+    Standing {
+        // Not enforced, a gate at deny holds nothing back: it stands at audit.
+        stage: if enforced.eq_ignore_ascii_case("Default") {
+            stage
+        } else {
+            stage.min(Stage::Audit)
+        },
+        marked: state.as_ref().and_then(|state| Stage::parse(&state.position)),
+        since: state
+            .filter(|state| state.digest == digest)
+            .and_then(|state| state.since),
+    }
+}
+
+/// Why a gate that denies is left alone: it is changed by a generation that climbs beside it, and this version has none.
+const DENIES: &str =
+    "the gate stands at deny, and its content cannot be changed without opening it; this version leaves it as it is";
+
+/// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
+fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject], guard: &str, sentence: String) {
+    desired.held.push(Held {
+        plane: Plane::Policy,
+        subject: gate.name.clone(),
+        what: "change of content".to_owned(),
+        reasons: vec![Reason {
+            guard: guard.to_owned(),
+            sentence,
+            opens: None,
+        }],
+    });
+    let as_it_is = |object: &LiveObject| DesiredObject {
+        kind: object.kind,
+        id: object.id.clone(),
+        gate: Some(gate.name.clone()),
+        body: object.wire.clone(),
+        depends_on: Vec::new(),
+        replaces: None,
+    };
+    for object in live {
+        desired.objects.push(as_it_is(object));
+        let set = object
+            .wire
+            .pointer("/properties/policyDefinitionId")
+            .and_then(Value::as_str)
+            .and_then(ResourceId::parse);
+        let set = set.and_then(|id| sources.observed.get(Kind::PolicySetDefinition, &id));
+        desired.objects.extend(set.map(as_it_is));
+    }
+}
+
+fn mark(sources: Sources<'_>, gate: &str, generation: u32) -> Mark {
+    Mark {
+        owner: sources.estate.owner.clone(),
+        environment: sources.environment.name.clone(),
+        gate: gate.to_owned(),
+        generation,
+        part: "00".to_owned(),
+    }
+}
+
+fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition, DesiredError> {
+    match sources.estate.initiatives.get(&gate.initiative) {
+        Some(Initiative::BuiltIn { id, version }) => Ok(built_in(sources, id, version)),
+        Some(Initiative::Own {
+            display_name,
+            description,
+            members,
+        }) => {
+            let set = set_content(&gate.initiative, display_name, description, members, sources.catalog);
+            own(sources, gate, &set)
+        }
+        // The estate is only made when every gate's initiative is there.
+        None => Err(no_effect(gate, Stage::Audit)),
+    }
+}
+
+fn no_effect(gate: &Gate, stage: Stage) -> DesiredError {
+    DesiredError::NoEffect {
+        gate: gate.name.clone(),
+        initiative: gate.initiative.clone(),
+        stage: stage.effect().to_string(),
+    }
+}
+
+fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
+    let set = sources.catalog.initiative(id);
+    let facts = set.map(|set| {
+        let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
+        pinned.unwrap_or(set.current())
+    });
+    let parameter = |name: &str| facts.and_then(|facts| facts.parameters.get(name));
+    let strings = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let effect = parameter("effect").and_then(|parameter| parameter.allowed.as_deref());
+    let namespaces = parameter("excludedNamespaces");
+    Definition {
+        id: format!("/providers/Microsoft.Authorization/policySetDefinitions/{id}"),
+        version: Some(version.to_owned()),
+        display_name: set.map(|set| set.display_name.clone()).unwrap_or_default(),
+        effects: effect.map(strings).unwrap_or_default(),
+        namespaces: namespaces.map(|p| {
+            p.default
+                .as_ref()
+                .and_then(Value::as_array)
+                .map(|v| strings(v))
+                .unwrap_or_default()
+        }),
+        content: json!({"builtIn": id, "version": version}),
+        own: None,
+    }
+}
+
+fn own(sources: Sources<'_>, gate: &Gate, set: &crate::render::SetContent) -> Result<Definition, DesiredError> {
+    let environment = sources.environment;
+    let rendered = sources.renderer.policy_set_definition(environment, set)?;
+    let forbidden = ["metadata.aksgate", "metadata.aksgateState", "policyType"];
+    let mut properties = properties(Kind::PolicySetDefinition, rendered, &forbidden)?;
+    for field in ["policyDefinitions", "parameters"] {
+        if !properties.contains_key(field) {
+            let template = Kind::PolicySetDefinition.template();
+            return Err(DesiredError::Missing {
+                template,
+                field: format!("properties.{field}"),
+            });
+        }
+    }
+    let comparable = Kind::PolicySetDefinition.comparable(&json!({ "properties": properties }));
+    let part = |name: &str| {
+        comparable
+            .pointer(&format!("/properties/{name}"))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let content = json!({"members": part("policyDefinitions"), "parameters": part("parameters")});
+    let mark = mark(sources, &gate.initiative, 1);
+    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
+    }
+    let name = mark.set_definition_name(&digest(&content));
+    let scope = environment.definition_scope.path();
+    let id = format!("{scope}/providers/Microsoft.Authorization/policySetDefinitions/{name}");
+    let names: BTreeSet<String> = set
+        .parameters
+        .get("excludedNamespaces")
+        .and_then(|parameter| parameter.get("defaultValue"))
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    Ok(Definition {
+        own: ResourceId::parse(&id).map(|id| DesiredObject {
+            kind: Kind::PolicySetDefinition,
+            id,
+            gate: Some(gate.name.clone()),
+            body: json!({ "properties": properties }),
+            depends_on: Vec::new(),
+            replaces: None,
+        }),
+        id,
+        version: None,
+        display_name: set.display_name.clone(),
+        effects: if set.parameters.contains_key("effect") {
+            effects()
+        } else {
+            Vec::new()
+        },
+        namespaces: set
+            .parameters
+            .contains_key("excludedNamespaces")
+            .then(|| names.into_iter().collect()),
+        content,
+    })
+}
+
+/// The assignment's parameters but for the effect: what the gate states, and the exclusions joined with the default ones.
+fn parameters(gate: &Gate, definition: &Definition) -> Result<Map<String, Value>, DesiredError> {
+    let mut parameters: Map<String, Value> = gate
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), json!({ "value": value })))
+        .collect();
+    match &definition.namespaces {
+        Some(defaults) => {
+            let excluded: BTreeSet<&String> = defaults.iter().chain(&gate.exclude_namespaces).collect();
+            parameters.insert("excludedNamespaces".to_owned(), json!({ "value": excluded }));
+        }
+        None if gate.exclude_namespaces.is_empty() => {}
+        None => {
+            let (gate, initiative) = (gate.name.clone(), gate.initiative.clone());
+            return Err(DesiredError::NoExclusion { gate, initiative });
+        }
+    }
+    Ok(parameters)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where everything about an assignment meets"
+)]
+fn body(
+    sources: Sources<'_>,
+    gate: &Gate,
+    definition: &Definition,
+    parameters: Map<String, Value>,
+    stage: Stage,
+    mark: &Mark,
+    live: Option<&LiveObject>,
+    state: &MarkState,
+) -> Result<Value, DesiredError> {
+    let rendered = sources.renderer.policy_assignment(
+        sources.environment,
+        gate,
+        (&gate.initiative, &definition.display_name),
+        (&definition.id, definition.version.as_deref()),
+        &parameters,
+    )?;
+    let forbidden = [
+        "metadata.aksgate",
+        "metadata.aksgateState",
+        "parameters.effect",
+        "overrides",
+        "enforcementMode",
+        "scope",
+    ];
+    let kind = Kind::PolicyAssignment;
+    let mut properties = properties(kind, rendered, &forbidden)?;
+    let stated = properties.get("policyDefinitionId").and_then(Value::as_str);
+    if stated.is_none_or(|id| !id.eq_ignore_ascii_case(&definition.id)) {
+        let (template, field) = (kind.template(), "properties.policyDefinitionId".to_owned());
+        return Err(DesiredError::Missing { template, field });
+    }
+    let version = properties.get("definitionVersion").and_then(Value::as_str);
+    if version != definition.version.as_deref() {
+        let (template, field) = (kind.template(), "properties.definitionVersion".to_owned());
+        return Err(DesiredError::Missing { template, field });
+    }
+    if properties.get("parameters").and_then(Value::as_object) != Some(&parameters) {
+        let (template, field) = (kind.template(), "properties.parameters".to_owned());
+        return Err(DesiredError::Missing { template, field });
+    }
+    let spelling = stage.effect().spelling(definition.effects.iter().map(String::as_str));
+    let effect = spelling.ok_or_else(|| no_effect(gate, stage))?;
+    let mut all = parameters;
+    all.insert("effect".to_owned(), json!({ "value": effect }));
+    properties.insert("parameters".to_owned(), Value::Object(all));
+    properties.insert("enforcementMode".to_owned(), Value::from("Default"));
+    // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them.
+    let kept = live
+        .and_then(LiveObject::mark_state)
+        .filter(|live| live.digest == state.digest && (live.position == state.position || stage > Stage::Audit));
+    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
+        metadata.insert(
+            STATE_KEY.to_owned(),
+            Value::from(kept.as_ref().unwrap_or(state).to_text()),
+        );
+    }
+    Ok(json!({ "properties": properties }))
+}
+
+fn finding(gate: &Gate, sentence: String) -> Finding {
+    Finding {
+        subject: gate.name.clone(),
+        sentence,
+    }
+}
+
+/// Assignments of others at the same scope of the same definition.
+fn overlaps(sources: Sources<'_>, gate: &Gate, definition: &str) -> Vec<Finding> {
+    let (owner, environment) = (&sources.estate.owner, &sources.environment.name);
+    sources
+        .observed
+        .objects()
+        .filter(|object| object.kind == Kind::PolicyAssignment && points_at(object, definition))
+        .filter(|object| object.owned_mark(owner, environment).is_none())
+        .map(|object| {
+            let name = object.id.name();
+            finding(
+                gate,
+                format!("its initiative is also assigned by `{name}`, which is not ours and is left alone"),
+            )
+        })
+        .collect()
+}
+
+/// What somebody added by hand to an assignment of ours, and stays.
+fn hand_made(gate: &Gate, object: &LiveObject, body: &Value) -> Vec<Finding> {
+    let kept = object.kind.comparable(&object.kind.merged(body, Some(&object.wire)));
+    let stated = object.kind.comparable(body);
+    let properties = |value: &Value| {
+        value
+            .get("properties")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let stated = properties(&stated);
+    properties(&kept)
+        .into_iter()
+        .map(|(key, _)| key)
+        // Azure fills these in where they were left out.
+        .filter(|key| !stated.contains_key(key) && !matches!(key.as_str(), "definitionVersion" | "assignmentType"))
+        .map(|key| {
+            let sentence = format!("its assignment carries `{key}`, which aksgate did not set and leaves alone");
+            finding(gate, sentence)
+        })
+        .collect()
+}

@@ -1,0 +1,211 @@
+//! What should be there: the objects of one environment, rendered, named, marked and put at their position.
+//!
+//! Owns what a template may not decide: name, scope, mark, effect, overrides, enforcement mode. Must not know how far the
+//! result differs from what is live (`plan`).
+
+mod checks;
+mod clusters;
+mod gate;
+
+pub use checks::DesiredError;
+
+use crate::catalog::Catalog;
+use crate::config::{Environment, Estate, Mode};
+use crate::kinds::{Kind, Plane};
+use crate::model::{ResourceId, Scope, Timestamp};
+use crate::observed::Observed;
+use crate::remark::{Finding, Held};
+use crate::render::Renderer;
+use crate::rollout::Uncovered;
+use serde_json::Value;
+
+/// An object that should be there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredObject {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ResourceId,
+    /// The gate that it belongs to, where it belongs to one.
+    pub gate: Option<String>,
+    /// The document as ARM takes it; of a part of a resource, that part only.
+    pub body: Value,
+    /// Objects that have to be written before.
+    pub depends_on: Vec<(Kind, ResourceId)>,
+    /// The object whose place it takes, and why that one cannot be changed in place.
+    pub replaces: Option<(ResourceId, String)>,
+}
+
+/// Everything that an environment wants, and what it cannot have now.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// The objects.
+    pub objects: Vec<DesiredObject>,
+    /// What cannot be done now.
+    pub held: Vec<Held>,
+    /// What a reader should know.
+    pub findings: Vec<Finding>,
+}
+
+/// What the objects are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// The estate.
+    pub estate: &'a Estate,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The catalogue of built-ins.
+    pub catalog: &'a Catalog,
+    /// The loaded templates.
+    pub renderer: &'a Renderer,
+    /// What is live.
+    pub observed: &'a Observed,
+    /// Now, by ARM's clock.
+    pub now: Timestamp,
+}
+
+/// Returns what the environment wants, given what is live.
+///
+/// `gates` names the gates to look at; with any named, nothing but these is looked at.
+///
+/// # Errors
+/// A template cannot be filled, or states what it may not, or a document breaks one of Azure's limits.
+pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, DesiredError> {
+    let mut desired = Desired::default();
+    let uncovered = clusters::uncovered(sources.observed);
+    for gate in sources.environment.gates.values() {
+        if gates.is_empty() || gates.contains(&gate.name) {
+            gate::add(&mut desired, sources, gate, &uncovered)?;
+        }
+    }
+    if gates.is_empty() {
+        defender(&mut desired, sources)?;
+        clusters::add(&mut desired, sources)?;
+    }
+    for object in &desired.objects {
+        checks::limits(object)?;
+    }
+    Ok(desired)
+}
+
+/// Returns the documents of an environment without asking Azure: gates in audit, and placeholders for the subscriptions and
+/// clusters that are only found there.
+///
+/// # Errors
+/// As [`objects`].
+pub fn offline(sources: Sources<'_>, gates: &[String]) -> Result<Vec<DesiredObject>, DesiredError> {
+    let mut observed = Observed::default();
+    let subscription = match &sources.environment.scope {
+        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => id.clone(),
+        Scope::ManagementGroup(_) => "{subscriptionId}".to_owned(),
+    };
+    observed.subscriptions.push(crate::observed::Subscription {
+        id: subscription.clone(),
+        name: String::new(),
+    });
+    let group = match &sources.environment.scope {
+        Scope::ResourceGroup(_, group) => group.clone(),
+        _ => "{resourceGroup}".to_owned(),
+    };
+    let cluster = format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{{cluster}}"
+    );
+    if let Some(id) = ResourceId::parse(&cluster) {
+        let tags = sources
+            .environment
+            .clusters
+            .as_ref()
+            .map(|clusters| clusters.select_tags.clone());
+        observed.clusters.push(crate::observed::Cluster {
+            id,
+            location: String::new(),
+            tags: tags.unwrap_or_default(),
+            provisioning_state: "Succeeded".to_owned(),
+            power_state: "Running".to_owned(),
+        });
+    }
+    Ok(objects(
+        Sources {
+            observed: &observed,
+            ..sources
+        },
+        gates,
+    )?
+    .objects)
+}
+
+/// The Defender plan of every subscription in scope: wanted where this tool manages it, compared where another one does.
+fn defender(desired: &mut Desired, sources: Sources<'_>) -> Result<(), DesiredError> {
+    let Some(defender) = &sources.environment.defender else {
+        return Ok(());
+    };
+    for subscription in &sources.observed.subscriptions {
+        let id = format!(
+            "/subscriptions/{}/providers/Microsoft.Security/pricings/Containers",
+            subscription.id
+        );
+        let Some(id) = ResourceId::parse(&id) else { continue };
+        let body = sources
+            .renderer
+            .defender_plan(sources.environment, defender, &subscription.id)?;
+        let object = DesiredObject {
+            kind: Kind::DefenderPlan,
+            id,
+            gate: None,
+            body,
+            depends_on: Vec::new(),
+            replaces: None,
+        };
+        if defender.mode == Mode::Manage {
+            desired.objects.push(object);
+        } else if let Some(live) = sources.observed.get(object.kind, &object.id) {
+            let before = live.comparable();
+            let after = object
+                .kind
+                .comparable(&object.kind.merged(&object.body, Some(&live.wire)));
+            desired.findings.extend(required(&subscription.name, &before, &after));
+        }
+    }
+    Ok(())
+}
+
+/// Says what another tool has to change so that a setting is as required.
+fn required(subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
+    crate::diff::changes(before, after)
+        .into_iter()
+        .map(|change| {
+            let path = change
+                .path
+                .strip_prefix("properties.")
+                .unwrap_or(&change.path)
+                .to_owned();
+            let text = |value: Option<&Value>| value.map_or("absent".to_owned(), Value::to_string);
+            let (found, wanted) = (text(change.before.as_ref()), text(change.after.as_ref()));
+            Finding {
+                subject: subject.to_owned(),
+                sentence: format!(
+                    "`{path}` is {found} and is required to be {wanted}; `mode: require` never writes it"
+                ),
+            }
+        })
+        .collect()
+}
+
+fn held_state(plane: Plane, subject: &str, what: &str, sentence: String) -> Held {
+    let reason = crate::remark::Reason {
+        guard: "state".to_owned(),
+        sentence,
+        opens: None,
+    };
+    Held {
+        plane,
+        subject: subject.to_owned(),
+        what: what.to_owned(),
+        reasons: vec![reason],
+    }
+}
+
+/// Returns the clusters on which a gate would not act.
+pub fn uncovered(observed: &Observed) -> Vec<Uncovered> {
+    clusters::uncovered(observed)
+}

@@ -1,0 +1,243 @@
+//! What was found in Azure: the live objects of one environment, as documents.
+//!
+//! Owns the questions that planning asks of them: whose an object is, what it looked like, what cannot be written now.
+//! Must not know how they were fetched.
+
+use crate::diff::digest;
+use crate::kinds::Kind;
+use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The live objects that concern one environment.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The subscriptions in scope.
+    pub subscriptions: Vec<Subscription>,
+    /// The clusters in scope.
+    pub clusters: Vec<Cluster>,
+    objects: BTreeMap<(Kind, ResourceId), LiveObject>,
+}
+
+/// A subscription in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its GUID in lower case.
+    pub id: String,
+    /// Its display name.
+    pub name: String,
+}
+
+/// A cluster in scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its resource id.
+    pub id: ResourceId,
+    /// Its location.
+    pub location: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// `provisioningState`, such as `Succeeded` or `Updating`.
+    pub provisioning_state: String,
+    /// `powerState.code`, `Running` or `Stopped`.
+    pub power_state: String,
+}
+
+impl Cluster {
+    /// Returns why the cluster cannot be written now, if it cannot: AKS answers 409 `OperationNotAllowed` to a stopped
+    /// cluster and to one with an operation under way.
+    pub fn unwritable(&self) -> Option<String> {
+        if self.power_state.eq_ignore_ascii_case("Stopped") {
+            return Some("the cluster is stopped; start it and plan again".to_owned());
+        }
+        let settled = ["Succeeded", "Failed"]
+            .iter()
+            .any(|state| state.eq_ignore_ascii_case(&self.provisioning_state));
+        (!settled).then(|| {
+            let state = &self.provisioning_state;
+            format!("its state is `{state}`; plan again when its last operation has succeeded")
+        })
+    }
+}
+
+/// A live object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveObject {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ResourceId,
+    /// The document as ARM gave it.
+    pub wire: Value,
+    /// Its ETag, where the kind has one.
+    pub etag: Option<String>,
+}
+
+/// What tells one state of a live object from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fingerprint {
+    /// The ETag, where the kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// `properties.instanceId`: another one means that the object was deleted and made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
+    /// `systemData.lastModifiedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified_at: Option<String>,
+    /// The digest of the comparable document.
+    pub content: String,
+}
+
+impl LiveObject {
+    /// Returns the document in comparable form.
+    pub fn comparable(&self) -> Value {
+        self.kind.comparable(&self.wire)
+    }
+
+    /// Returns the ownership mark, if there is one that can be read.
+    pub fn mark(&self) -> Option<Mark> {
+        self.metadata(MARK_KEY).and_then(Mark::parse)
+    }
+
+    /// Returns the moving half of the mark, if there is one that can be read.
+    pub fn mark_state(&self) -> Option<MarkState> {
+        self.metadata(STATE_KEY).and_then(MarkState::parse)
+    }
+
+    /// Returns the mark if it is one of this owner and environment and the object's name is the one that the mark gives: a
+    /// copy under another name carries the mark too, and is not ours.
+    pub fn owned_mark(&self, owner: &str, environment: &str) -> Option<Mark> {
+        let mark = self.mark()?;
+        let name = self.id.name();
+        let named = match self.kind {
+            Kind::PolicyAssignment => mark.assignment_name().eq_ignore_ascii_case(name),
+            Kind::PolicySetDefinition => mark.names_set_definition(name),
+            Kind::DefenderPlan | Kind::PolicyAddon => false,
+        };
+        (named && mark.owner == owner && mark.environment == environment).then_some(mark)
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.wire.get("properties")?.get("metadata")?.get(key)?.as_str()
+    }
+
+    /// Returns the fingerprint of this state.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let text = |path: [&str; 2]| self.wire.get(path[0])?.get(path[1])?.as_str().map(str::to_owned);
+        Fingerprint {
+            etag: self.etag.clone(),
+            instance_id: text(["properties", "instanceId"]),
+            last_modified_at: text(["systemData", "lastModifiedAt"]),
+            content: digest(&self.comparable()),
+        }
+    }
+
+    /// Returns who wrote the object last and when, where ARM says so.
+    pub fn last_writer(&self) -> Option<String> {
+        let system = self.wire.get("systemData")?;
+        let text = |key: &str| system.get(key).and_then(Value::as_str);
+        let by = text("lastModifiedBy")?;
+        Some(match text("lastModifiedAt") {
+            Some(at) => format!("{by} at {at}"),
+            None => by.to_owned(),
+        })
+    }
+}
+
+impl Observed {
+    /// Adds a live object.
+    pub fn insert(&mut self, object: LiveObject) {
+        self.objects.insert((object.kind, object.id.clone()), object);
+    }
+
+    /// Returns the object of that kind and id.
+    pub fn get(&self, kind: Kind, id: &ResourceId) -> Option<&LiveObject> {
+        self.objects.get(&(kind, id.clone()))
+    }
+
+    /// Returns all objects, by kind and id.
+    pub fn objects(&self) -> impl Iterator<Item = &LiveObject> {
+        self.objects.values()
+    }
+
+    /// Returns the objects whose mark names this owner and environment, and that stand under the name that the mark gives.
+    pub fn owned<'a>(&'a self, owner: &'a str, environment: &'a str) -> impl Iterator<Item = (&'a LiveObject, Mark)> {
+        self.objects
+            .values()
+            .filter_map(move |object| Some((object, object.owned_mark(owner, environment)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cluster(provisioning: &str, power: &str) -> Cluster {
+        Cluster {
+            id: ResourceId::parse("/subscriptions/s/x/c").unwrap(),
+            location: "westeurope".into(),
+            tags: BTreeMap::new(),
+            provisioning_state: provisioning.into(),
+            power_state: power.into(),
+        }
+    }
+
+    #[test]
+    fn busy_and_stopped_clusters_are_not_written() {
+        assert_eq!(cluster("Succeeded", "Running").unwritable(), None);
+        assert_eq!(cluster("Failed", "Running").unwritable(), None);
+        assert!(
+            cluster("Succeeded", "Stopped")
+                .unwritable()
+                .unwrap()
+                .contains("stopped")
+        );
+        assert!(
+            cluster("Updating", "Running")
+                .unwritable()
+                .unwrap()
+                .contains("Updating")
+        );
+    }
+
+    #[test]
+    fn only_our_mark_makes_an_object_ours() {
+        let mut observed = Observed::default();
+        let mark = |owner: &str, environment: &str| Mark {
+            owner: owner.into(),
+            environment: environment.into(),
+            gate: "g".into(),
+            generation: 1,
+            part: "00".into(),
+        };
+        let (ours, prod, theirs) = (mark("us", "dev"), mark("us", "prod"), mark("them", "dev"));
+        let (ours_set, theirs_set) = (ours.set_definition_name("d"), theirs.set_definition_name("d"));
+        let objects = [
+            (Kind::PolicyAssignment, ours.assignment_name(), ours.to_text()),
+            (Kind::PolicyAssignment, prod.assignment_name(), prod.to_text()),
+            (Kind::PolicyAssignment, theirs.assignment_name(), theirs.to_text()),
+            (Kind::PolicyAssignment, "copy".into(), ours.to_text()),
+            (Kind::PolicyAssignment, "x".into(), "x".into()),
+            (Kind::PolicySetDefinition, ours_set.clone(), ours.to_text()),
+            (Kind::PolicySetDefinition, theirs_set, theirs.to_text()),
+            (Kind::PolicySetDefinition, "copy-of-a-set".into(), ours.to_text()),
+            (Kind::DefenderPlan, ours.assignment_name(), ours.to_text()),
+        ];
+        for (kind, name, text) in objects {
+            observed.insert(LiveObject {
+                kind,
+                id: ResourceId::parse(&format!("/a/{name}")).unwrap(),
+                wire: json!({"properties": {"metadata": {"aksgate": text}}}),
+                etag: None,
+            });
+        }
+        let names: Vec<_> = observed
+            .owned("us", "dev")
+            .map(|(object, _)| object.id.name().to_owned())
+            .collect();
+        assert_eq!(names, [ours_set, ours.assignment_name()]);
+    }
+}

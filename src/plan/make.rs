@@ -1,0 +1,260 @@
+//! Makes a plan from what is desired and what is observed.
+
+use super::{Action, Finding, Header, Held, Plan, Step};
+use crate::desired::DesiredObject;
+use crate::diff::digest;
+use crate::kinds::{Direction, Kind};
+use crate::model::ResourceId;
+use crate::observed::{LiveObject, Observed};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan is made from.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// The header; its plan id is filled in.
+    pub header: Header,
+    /// The estate's owner.
+    pub owner: &'a str,
+    /// What should be there.
+    pub desired: &'a [DesiredObject],
+    /// What is there.
+    pub observed: &'a Observed,
+    /// What cannot be done now.
+    pub held: Vec<Held>,
+    /// What a reader should know.
+    pub findings: Vec<Finding>,
+    /// The gates that are looked at; all if empty. With any named, only their assignments are deleted.
+    pub gates: &'a [String],
+}
+
+/// Makes the plan: one step for each desired object and for each object of ours that is not desired.
+///
+/// The order of the inputs does not matter.
+pub fn make(inputs: Inputs<'_>) -> Plan {
+    let mut header = inputs.header;
+    let states = States {
+        desired: inputs.desired,
+        observed: inputs.observed,
+    };
+    let mut steps: Vec<Step> = inputs.desired.iter().map(|desired| states.wanted(desired)).collect();
+    steps.extend(states.deletions(inputs.owner, &header.environment, inputs.gates));
+    let rank = |step: &Step| {
+        let last = step.action == Action::NoOp;
+        let first = step.direction == Direction::Weakens;
+        let delete = step.action == Action::Delete;
+        // Deletions run the other way round: assignments before their sets.
+        let kind = if delete {
+            Kind::ALL.len() - step.kind as usize
+        } else {
+            step.kind as usize
+        };
+        (last, !first, delete, kind, step.object.key())
+    };
+    steps.sort_by_key(rank);
+    steps.dedup_by(|one, two| one.kind == two.kind && one.object == two.object);
+    for (at, step) in steps.iter_mut().enumerate() {
+        step.id = format!("step-{:03}", at + 1);
+    }
+    link(&mut steps, inputs.desired);
+    let mut held = inputs.held;
+    held.sort_by(|one, two| (one.plane, &one.subject).cmp(&(two.plane, &two.subject)));
+    let mut findings = inputs.findings;
+    findings.sort_by(|one, two| (&one.subject, &one.sentence).cmp(&(&two.subject, &two.sentence)));
+    header.plan_id = plan_id(&header, &steps);
+    Plan {
+        header,
+        steps,
+        held,
+        findings,
+    }
+}
+
+/// Names the plan by what it does, where and when.
+fn plan_id(header: &Header, steps: &[Step]) -> String {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| {
+            json!([
+                step.kind.name(),
+                step.object.key(),
+                step.action.name(),
+                step.before,
+                step.after
+            ])
+        })
+        .collect();
+    let seed = json!([
+        header.environment,
+        header.endpoint,
+        header.config_digest,
+        header.time.to_string(),
+        steps
+    ]);
+    digest(&seed).chars().take(12).collect()
+}
+
+fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
+    Step {
+        id: String::new(),
+        kind,
+        object: object.clone(),
+        gate: gate.map(str::to_owned),
+        depends_on: Vec::new(),
+        action: Action::NoOp,
+        direction: Direction::Neutral,
+        reason: None,
+        before: None,
+        after: None,
+        fingerprint: None,
+    }
+}
+
+struct States<'a> {
+    desired: &'a [DesiredObject],
+    observed: &'a Observed,
+}
+
+impl States<'_> {
+    fn after(&self, desired: &DesiredObject) -> Value {
+        let live = self.observed.get(desired.kind, &desired.id);
+        desired
+            .kind
+            .comparable(&desired.kind.merged(&desired.body, live.map(|live| &live.wire)))
+    }
+
+    fn wanted(&self, desired: &DesiredObject) -> Step {
+        let kind = desired.kind;
+        let live = self.observed.get(kind, &desired.id);
+        let predecessor = desired
+            .replaces
+            .as_ref()
+            .and_then(|(id, _)| self.observed.get(kind, id));
+        let after = self.after(desired);
+        let before = live.or(predecessor).map(LiveObject::comparable);
+        let mut step = step(kind, &desired.id, desired.gate.as_deref());
+        step.action = match (&before, live) {
+            (Some(before), Some(_)) if *before == after => Action::NoOp,
+            (_, Some(_)) => Action::Update,
+            (Some(_), None) => Action::Replace,
+            (None, None) => Action::Create,
+        };
+        step.fingerprint = live.map(LiveObject::fingerprint);
+        if step.action == Action::NoOp {
+            return step;
+        }
+        step.direction = match (&before, step.action) {
+            (Some(before), Action::Replace) => self.succession(before, &after),
+            _ => kind.direction(before.as_ref(), Some(&after)),
+        };
+        step.reason = match step.action {
+            Action::Replace => desired.replaces.as_ref().map(|(_, why)| why.clone()),
+            _ => None,
+        };
+        step.before = before;
+        step.after = Some(after);
+        step
+    }
+
+    /// The direction from one assignment to its successor: that of their sets' contents and of everything else they state.
+    /// A set whose content is not known here cannot be compared, and that counts as weakening.
+    fn succession(&self, before: &Value, after: &Value) -> Direction {
+        let definition = |value: &Value| {
+            value
+                .pointer("/properties/policyDefinitionId")
+                .and_then(Value::as_str)
+                .and_then(ResourceId::parse)
+        };
+        let kind = Kind::PolicySetDefinition;
+        let live = definition(before)
+            .and_then(|id| self.observed.get(kind, &id))
+            .map(LiveObject::comparable);
+        let wanted = definition(after).and_then(|id| self.desired.iter().find(|d| d.kind == kind && d.id == id));
+        let sets = match (live, wanted.map(|desired| self.after(desired))) {
+            (Some(live), Some(wanted)) => kind.direction(Some(&live), Some(&wanted)),
+            _ => Direction::Weakens,
+        };
+        let rest = |value: &Value| {
+            let mut value = value.clone();
+            if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
+                // A set of our own has one version, which ARM writes on its assignment.
+                properties.remove("policyDefinitionId");
+                properties.remove("definitionVersion");
+            }
+            value
+        };
+        sets.and(Kind::PolicyAssignment.direction(Some(&rest(before)), Some(&rest(after))))
+    }
+
+    /// What carries our mark for this environment and is not desired. A predecessor's going is part of its replacement, if a
+    /// step shows that: the direction stands there.
+    fn deletions(&self, owner: &str, environment: &str, gates: &[String]) -> Vec<Step> {
+        let wanted: BTreeSet<(Kind, &ResourceId)> = self.desired.iter().map(|d| (d.kind, &d.id)).collect();
+        self.observed
+            .owned(owner, environment)
+            .filter(|(object, mark)| {
+                gates.is_empty() || (object.kind == Kind::PolicyAssignment && gates.contains(&mark.gate))
+            })
+            .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
+            .map(|(object, mark)| {
+                let before = object.comparable();
+                let mut step = step(object.kind, &object.id, Some(&mark.gate));
+                step.action = Action::Delete;
+                step.direction = object.kind.direction(Some(&before), None);
+                step.reason = Some("the estate no longer asks for it".to_owned());
+                let gate = Some(&mark.gate);
+                let heir = self.desired.iter().find(|d| {
+                    // What is kept as it is takes nobody's place.
+                    let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
+                    d.kind == object.kind && d.gate.as_ref() == gate && !kept
+                });
+                if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
+                    let stands = self.observed.get(heir.kind, &heir.id).is_some();
+                    let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
+                    let weaker = !shown && self.succession(&before, &self.after(heir)) == Direction::Weakens;
+                    step.direction = if weaker { Direction::Weakens } else { Direction::Neutral };
+                    step.reason = Some(format!("`{}` takes its place", heir.id.name()));
+                }
+                step.before = Some(before);
+                step.fingerprint = Some(object.fingerprint());
+                step
+            })
+            .collect()
+    }
+}
+
+/// An assignment waits for its set; deletions wait for every other write, a set's for the assignments'.
+fn link(steps: &mut [Step], desired: &[DesiredObject]) {
+    let ids: BTreeMap<(Kind, String), String> = steps
+        .iter()
+        .filter(|step| step.is_pending())
+        .map(|step| ((step.kind, step.object.key()), step.id.clone()))
+        .collect();
+    let needs: BTreeMap<(Kind, String), Vec<String>> = desired
+        .iter()
+        .map(|object| {
+            let wanted = object
+                .depends_on
+                .iter()
+                .filter_map(|(kind, id)| ids.get(&(*kind, id.key())).cloned());
+            ((object.kind, object.id.key()), wanted.collect())
+        })
+        .collect();
+    let writes: Vec<String> = steps
+        .iter()
+        .filter(|s| s.is_pending() && s.action != Action::Delete)
+        .map(|s| s.id.clone())
+        .collect();
+    let unassignments: Vec<String> = steps
+        .iter()
+        .filter(|s| s.action == Action::Delete && s.kind == Kind::PolicyAssignment)
+        .map(|s| s.id.clone())
+        .collect();
+    for step in steps.iter_mut().filter(|step| step.is_pending()) {
+        step.depends_on = match (step.action, step.kind) {
+            (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
+            (Action::Delete, _) => writes.clone(),
+            _ => needs.get(&(step.kind, step.object.key())).cloned().unwrap_or_default(),
+        };
+    }
+}
