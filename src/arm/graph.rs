@@ -1,0 +1,287 @@
+//! Queries of Azure Resource Graph.
+//!
+//! Owns paging, batches of scopes, and when a result is refused as incomplete. Must not know what is queried.
+//!
+//! The limits are those of Microsoft's "Guidance for throttled requests in Azure Resource Graph" and "Working with large data sets".
+//! Resource Graph lags behind writes: it finds objects, but never proves that a write took effect.
+
+use super::answer::Answer;
+use super::client::Client;
+use super::error::{ArmError, ArmErrorKind};
+use super::paging::unusable;
+use super::request::{Call, Purpose};
+use azure_core::http::Method;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
+
+const PATH: &str = "/providers/Microsoft.ResourceGraph/resources";
+/// The most rows that one answer holds.
+const LARGEST_PAGE: u32 = 1_000;
+/// How many subscriptions or management groups one query should name at most.
+const LARGEST_BATCH: usize = 300;
+
+/// Where a query looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GraphScope {
+    /// Subscriptions by their GUIDs.
+    Subscriptions(Vec<String>),
+    /// Management groups by their names, with everything below them.
+    ManagementGroups(Vec<String>),
+}
+
+/// A query of Resource Graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphQuery {
+    /// The text in the Kusto language. It must project `id` and order its rows without `take`, or large results cannot be paged.
+    pub query: String,
+    /// Where it looks.
+    pub scope: GraphScope,
+    /// Whether resources of the scopes above are returned as well, such as inherited policy assignments.
+    pub with_scopes_above: bool,
+}
+
+impl Client {
+    /// Returns all rows of a query as objects; whole, or an error.
+    ///
+    /// No scope means no rows: nothing is asked, for Azure would take it for "everything I can see".
+    pub async fn resource_graph(&self, query: &GraphQuery) -> Result<Vec<Value>, ArmError> {
+        let (key, names) = match &query.scope {
+            GraphScope::Subscriptions(ids) => ("subscriptions", ids),
+            GraphScope::ManagementGroups(names) => ("managementGroups", names),
+        };
+        let mut seen = BTreeSet::new();
+        let names: Vec<&String> = names
+            .iter()
+            .filter(|name| seen.insert(name.to_ascii_lowercase()))
+            .collect();
+        let mut rows = Vec::new();
+        for batch in names.chunks(LARGEST_BATCH) {
+            let body = |page: u32, token: Option<&str>| {
+                let mut options = json!({
+                    "resultFormat": "objectArray",
+                    "$top": page,
+                    "authorizationScopeFilter":
+                        if query.with_scopes_above { "AtScopeAboveAndBelow" } else { "AtScopeAndBelow" },
+                });
+                if let (Some(options), Some(token)) = (options.as_object_mut(), token) {
+                    options.insert("$skipToken".to_owned(), json!(token));
+                }
+                json!({ key: batch, "query": query.query, "options": options })
+            };
+            let mut page = LARGEST_PAGE;
+            rows.extend(loop {
+                match self.pages(|token| body(page, token)).await {
+                    // The same options go with a token, so a smaller page starts from the beginning.
+                    Err(error) if error.has_code("ResponsePayloadTooLarge") && page > 1 => page /= 2,
+                    result => break result?,
+                }
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Returns the rows of all pages; `body` makes the request for the first page or for the one that a token names.
+    async fn pages(&self, body: impl Fn(Option<&str>) -> Value) -> Result<Vec<Value>, ArmError> {
+        let mut rows = Vec::new();
+        let mut tokens = HashSet::new();
+        let mut token: Option<String> = None;
+        loop {
+            let body = body(token.as_deref());
+            let call = self.call(Method::Post, Purpose::Query, PATH, &[], Some(&body))?;
+            let answer = self.send(&call).await?;
+            let (page, next) = read_page(&call, &answer)?;
+            rows.extend(page);
+            let Some(next) = next else {
+                return Ok(rows);
+            };
+            if !tokens.insert(next.clone()) {
+                return Err(unusable(&call, &answer, "the pages of the result go in circles"));
+            }
+            token = Some(next);
+        }
+    }
+}
+
+fn read_page(call: &Call, answer: &Answer) -> Result<(Vec<Value>, Option<String>), ArmError> {
+    let truncated = |message: &str| ArmError::new(ArmErrorKind::Truncated, call, message).answered(answer);
+    let mut body = answer
+        .json()
+        .map_err(|why| unusable(call, answer, why.about_answer()))?;
+    if answer
+        .header("x-ms-tenant-subscription-limit-hit")
+        .is_some_and(|hit| hit.eq_ignore_ascii_case("true"))
+    {
+        return Err(truncated(
+            "more subscriptions are in scope than Resource Graph looks at",
+        ));
+    }
+    let Some(Value::Array(rows)) = body.get_mut("data").map(Value::take) else {
+        return Err(unusable(call, answer, "the result has no rows in `data`"));
+    };
+    let token = match body.get("$skipToken") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(token)) if token.is_empty() => None,
+        Some(Value::String(token)) => Some(token.clone()),
+        Some(_) => return Err(unusable(call, answer, "the token of the next page is not text")),
+    };
+    // `resultTruncated` is text, not a boolean; both are read.
+    let cut = match body.get("resultTruncated") {
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+        Some(value) => value.as_bool() == Some(true),
+        None => false,
+    };
+    if cut && token.is_none() {
+        return Err(truncated("Resource Graph cut the result and gave no way to read on"));
+    }
+    Ok((rows, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::testing::{Script, answer, broken, raw};
+
+    fn ask(script: &Script, scope: GraphScope) -> Result<Vec<Value>, ArmError> {
+        let query = GraphQuery {
+            query: "resources | project id | order by id asc".to_owned(),
+            scope,
+            with_scopes_above: false,
+        };
+        script.run(|client| async move { client.resource_graph(&query).await })
+    }
+
+    fn group() -> GraphScope {
+        GraphScope::ManagementGroups(vec!["contoso".to_owned()])
+    }
+
+    fn page(rows: &[u32], token: Option<&str>) -> Value {
+        let rows: Vec<Value> = rows.iter().map(|row| json!({"id": row})).collect();
+        json!({"data": rows, "$skipToken": token, "resultTruncated": if token.is_some() { "true" } else { "false" }})
+    }
+
+    fn ids(rows: &[Value]) -> Vec<u64> {
+        rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn pages_are_read_with_the_same_query_and_their_token() {
+        let script = Script::new([answer(200, page(&[1, 2], Some("t1"))), answer(200, page(&[3], None))]);
+        assert_eq!(ids(&ask(&script, group()).unwrap()), [1, 2, 3]);
+        let requests = script.requests();
+        assert_eq!(
+            requests[0].url,
+            "https://management.azure.com/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
+        );
+        assert_eq!(
+            requests[0].body,
+            json!({
+                "managementGroups": ["contoso"],
+                "query": "resources | project id | order by id asc",
+                "options": {"resultFormat": "objectArray", "$top": 1000, "authorizationScopeFilter": "AtScopeAndBelow"},
+            })
+        );
+        let mut second = requests[0].body.clone();
+        second["options"]["$skipToken"] = json!("t1");
+        assert_eq!(requests[1].body, second);
+        let calls = script.client().calls();
+        assert_eq!((calls.graph_queries, calls.writes, calls.reads), (2, 0, 0));
+    }
+
+    #[test]
+    fn queries_are_reads_and_repeated() {
+        let script = Script::new([broken(), answer(503, json!({})), answer(200, page(&[1], None))]);
+        assert_eq!(ids(&ask(&script, group()).unwrap()), [1]);
+        let throttled = raw(429, "").header("x-ms-user-quota-resets-after", "00:00:05");
+        let script = Script::new([throttled, answer(200, page(&[], None))]);
+        ask(&script, group()).unwrap();
+        assert_eq!(script.slept_seconds(), [5]);
+    }
+
+    #[test]
+    fn rows_that_are_missing_are_an_error() {
+        for truncated in [json!("true"), json!(true)] {
+            let script = Script::new([answer(200, json!({"data": [], "resultTruncated": truncated}))]);
+            assert_eq!(ask(&script, group()).unwrap_err().kind(), ArmErrorKind::Truncated);
+        }
+        let hit = answer(200, page(&[1], None)).header("x-ms-tenant-subscription-limit-hit", "true");
+        assert_eq!(
+            ask(&Script::new([hit]), group()).unwrap_err().kind(),
+            ArmErrorKind::Truncated
+        );
+        for body in [
+            json!({"data": {"rows": []}}),
+            json!({}),
+            json!({"data": [], "$skipToken": 1}),
+        ] {
+            let script = Script::new([answer(200, body)]);
+            assert_eq!(ask(&script, group()).unwrap_err().kind(), ArmErrorKind::Unusable);
+        }
+        let circle = || answer(200, page(&[1], Some("same")));
+        let script = Script::new([circle(), circle()]);
+        assert!(ask(&script, group()).unwrap_err().message().contains("circles"));
+    }
+
+    #[test]
+    fn too_large_a_page_is_halved_from_the_beginning() {
+        let too_large = || {
+            let details = json!([{"code": "ResponsePayloadTooLarge", "message": "too large"}]);
+            answer(
+                400,
+                json!({"error": {"code": "BadRequest", "message": "bad", "details": details}}),
+            )
+        };
+        let script = Script::new([
+            answer(200, page(&[1], Some("t"))),
+            too_large(),
+            too_large(),
+            answer(200, page(&[1, 2], None)),
+        ]);
+        assert_eq!(ids(&ask(&script, group()).unwrap()), [1, 2]);
+        let tops: Vec<Value> = script
+            .requests()
+            .iter()
+            .map(|seen| seen.body["options"]["$top"].clone())
+            .collect();
+        assert_eq!(tops, [1000, 1000, 500, 250]);
+        assert!(script.requests()[2].body["options"].get("$skipToken").is_none());
+
+        let script = Script::new((0..10).map(|_| too_large()));
+        assert_eq!(
+            ask(&script, group()).unwrap_err().code(),
+            Some("ResponsePayloadTooLarge")
+        );
+    }
+
+    #[test]
+    fn scopes_are_asked_in_batches_and_none_means_nothing() {
+        let many: Vec<String> = (0..650).map(|number| format!("id-{}", number % 640)).collect();
+        let script = Script::new((1..=3).map(|row| answer(200, page(&[row], None))));
+        assert_eq!(ids(&ask(&script, GraphScope::Subscriptions(many)).unwrap()), [1, 2, 3]);
+        let sizes: Vec<usize> = script
+            .requests()
+            .iter()
+            .map(|seen| seen.body["subscriptions"].as_array().unwrap().len())
+            .collect();
+        assert_eq!(sizes, [300, 300, 40]);
+
+        let script = Script::new([]);
+        assert!(ask(&script, GraphScope::Subscriptions(Vec::new())).unwrap().is_empty());
+    }
+
+    #[test]
+    fn scopes_above_are_asked_for_where_wanted() {
+        let script = Script::new([answer(200, page(&[], None))]);
+        let query = GraphQuery {
+            query: "q".to_owned(),
+            scope: group(),
+            with_scopes_above: true,
+        };
+        script
+            .run(|client| async move { client.resource_graph(&query).await })
+            .unwrap();
+        assert_eq!(
+            script.requests()[0].body["options"]["authorizationScopeFilter"],
+            "AtScopeAboveAndBelow"
+        );
+    }
+}
