@@ -17,6 +17,7 @@
 //!
 //! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
 
+pub mod apply;
 pub mod arm;
 pub mod catalog;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod diagnostic;
 pub mod diff;
 pub mod kinds;
 pub mod model;
+pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod remark;

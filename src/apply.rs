@@ -1,0 +1,449 @@
+//! Carries out a plan: each write against a fresh read, in the order of its dependencies, as many at once as may be.
+//!
+//! Owns what happens to a step and how it is told. Must not decide what a plan holds, nor print.
+
+use crate::arm::{ArmError, Client, PutOptions};
+use crate::clock::Stopwatch;
+use crate::diff::{changes, digest};
+use crate::kinds::{Direction, Kind};
+use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
+use crate::observe::{exact_cluster, read};
+use crate::observed::LiveObject;
+use crate::plan::{Action, Plan, Step};
+use futures::{StreamExt, stream::FuturesUnordered};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What became of a step.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Written, and read back as it should be.
+    Done,
+    /// The object was already as the step leaves it.
+    AlreadyDone,
+    /// The object moved since the plan was made; not written.
+    Stale(String),
+    /// The object cannot be written now; not written.
+    Held(String),
+    /// The write failed, or its result is not what was sent.
+    Failed(Failure),
+    /// A step that it waits for was not done.
+    Skipped(String),
+    /// The run was interrupted before.
+    NotTried,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A call failed.
+    Arm(Box<ArmError>),
+    /// Azure took the write, and the object is not as it was written.
+    Differs(String),
+}
+
+impl Outcome {
+    /// Returns the word for this outcome.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::AlreadyDone => "already-done",
+            Outcome::Stale(_) => "stale",
+            Outcome::Held(_) => "held",
+            Outcome::Failed(_) => "failed",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::NotTried => "not-tried",
+        }
+    }
+
+    /// Returns what there is to say about it; empty if it is done.
+    pub fn message(&self) -> String {
+        match self {
+            Outcome::Done | Outcome::AlreadyDone => String::new(),
+            Outcome::Stale(text) | Outcome::Held(text) | Outcome::Skipped(text) => text.clone(),
+            Outcome::Failed(Failure::Arm(error)) => error.to_string(),
+            Outcome::Failed(Failure::Differs(text)) => text.clone(),
+            Outcome::NotTried => "the run was interrupted before".to_owned(),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self, Outcome::Done | Outcome::AlreadyDone)
+    }
+}
+
+/// What became of a plan: one outcome for each pending step, in the order of the plan.
+#[derive(Debug)]
+pub struct Report {
+    /// Step id, and what became of it.
+    pub outcomes: Vec<(String, Outcome)>,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// Returns whether anything was written, or may have been: a write whose result is another one, or is not known, counts.
+    pub fn wrote(&self) -> bool {
+        self.outcomes.iter().any(|(_, outcome)| match outcome {
+            Outcome::Done | Outcome::Failed(Failure::Differs(_)) => true,
+            Outcome::Failed(Failure::Arm(error)) => error.outcome_unknown(),
+            _ => false,
+        })
+    }
+
+    /// Returns how many steps had an outcome of that name.
+    pub fn count(&self, name: &str) -> usize {
+        self.outcomes
+            .iter()
+            .filter(|(_, outcome)| outcome.name() == name)
+            .count()
+    }
+}
+
+/// What a run needs besides the plan.
+pub struct Run<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// The owner of the estate, and the environment: only what carries their mark is changed or deleted.
+    pub ours: (&'a str, &'a str),
+    /// Why a step of a saved plan may not write, by its id.
+    pub refused: &'a BTreeMap<String, String>,
+    /// The documents to write by kind and object, rendered from the estate.
+    pub documents: &'a BTreeMap<(Kind, ResourceId), Value>,
+    /// Names the plan in marks.
+    pub plan_id: &'a str,
+    /// The time that marks carry.
+    pub now: Timestamp,
+    /// How many writes may be under way at once.
+    pub parallelism: usize,
+    /// Set when nothing new may be started.
+    pub stop: &'a AtomicBool,
+    /// Told before a step is written.
+    pub started: &'a (dyn Fn(&Step) + Sync),
+    /// Told what became of a step.
+    pub finished: &'a (dyn Fn(&Step, &Outcome) + Sync),
+}
+
+/// Carries out the pending steps of a plan.
+pub async fn apply(plan: &Plan, run: Run<'_>) -> Report {
+    let watch = Stopwatch::start();
+    let mut waiting: Vec<&Step> = plan.pending().collect();
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut interrupted = false;
+    let mut running = FuturesUnordered::new();
+    loop {
+        if run.stop.load(Ordering::SeqCst) && !waiting.is_empty() {
+            interrupted = true;
+            for step in waiting.drain(..) {
+                settle(&run, step, Outcome::NotTried, &mut outcomes);
+            }
+        }
+        while let Some(at) = waiting.iter().position(|step| doomed(step, &outcomes).is_some()) {
+            let step = waiting.remove(at);
+            let reason = doomed(step, &outcomes).unwrap_or_default();
+            settle(&run, step, Outcome::Skipped(reason), &mut outcomes);
+        }
+        while running.len() < run.parallelism.max(1) {
+            let ready = |step: &&Step| {
+                step.depends_on
+                    .iter()
+                    .all(|id| outcomes.get(id).is_some_and(Outcome::is_done))
+            };
+            let Some(at) = waiting.iter().position(ready) else {
+                break;
+            };
+            let step = waiting.remove(at);
+            (run.started)(step);
+            let run = &run;
+            running.push(async move { (step, carry_out(run, step).await) });
+        }
+        match running.next().await {
+            Some((step, outcome)) => settle(&run, step, outcome, &mut outcomes),
+            None if waiting.is_empty() => break,
+            None => {
+                // A plan whose steps wait for each other or for steps that it does not hold.
+                for step in waiting.drain(..) {
+                    let reason = "waits for a step that this plan does not hold".to_owned();
+                    settle(&run, step, Outcome::Skipped(reason), &mut outcomes);
+                }
+            }
+        }
+    }
+    drop(running);
+    let outcomes = plan
+        .pending()
+        .filter_map(|step| outcomes.remove_entry(&step.id))
+        .collect();
+    Report {
+        outcomes,
+        interrupted,
+        elapsed: watch.elapsed(),
+    }
+}
+
+fn settle(run: &Run<'_>, step: &Step, outcome: Outcome, outcomes: &mut BTreeMap<String, Outcome>) {
+    (run.finished)(step, &outcome);
+    outcomes.insert(step.id.clone(), outcome);
+}
+
+/// Why a step can no longer be done, if a step that it waits for was not.
+fn doomed(step: &Step, outcomes: &BTreeMap<String, Outcome>) -> Option<String> {
+    let failed: BTreeSet<&str> = step
+        .depends_on
+        .iter()
+        .filter(|id| outcomes.get(*id).is_some_and(|outcome| !outcome.is_done()))
+        .map(String::as_str)
+        .collect();
+    let names: Vec<&str> = failed.into_iter().take(3).collect();
+    (!names.is_empty()).then(|| format!("waits for {}, which was not done", names.join(", ")))
+}
+
+async fn carry_out(run: &Run<'_>, step: &Step) -> Outcome {
+    match try_step(run, step).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.outcome_unknown() => settle_by_reading(run, step, error).await,
+        Err(error) => Outcome::Failed(Failure::Arm(Box::new(error))),
+    }
+}
+
+async fn try_step(run: &Run<'_>, step: &Step) -> Result<Outcome, ArmError> {
+    let live = read(run.client, step.kind, &step.object).await?;
+    if is_as_planned(run, step, live.as_ref()) {
+        return Ok(Outcome::AlreadyDone);
+    }
+    // What moved is told first: it says who wrote, and is mostly why a saved step is not one of now.
+    let refused = || run.refused.get(&step.id).cloned();
+    let reason = moved(step, live.as_ref()).or_else(refused);
+    if let Some(reason) = reason.or_else(|| foreign(run, step, live.as_ref())) {
+        return Ok(Outcome::Stale(reason));
+    }
+    if step.kind.is_part_of_resource()
+        && let Some(reason) = live
+            .as_ref()
+            .map(exact_cluster)
+            .and_then(|cluster| cluster.unwritable())
+    {
+        return Ok(Outcome::Held(reason));
+    }
+    if step.action == Action::Delete {
+        run.client.delete(step.object.as_str()).await?;
+        return Ok(Outcome::Done);
+    }
+    let Some(desired) = run.documents.get(&(step.kind, step.object.clone())) else {
+        return Ok(Outcome::Stale("the estate no longer wants this object".to_owned()));
+    };
+    let mut body = step.kind.merged(desired, live.as_ref().map(|live| &live.wire));
+    if step.after.as_ref().map(digest) != Some(digest(&step.kind.comparable(&body))) {
+        return Ok(Outcome::Stale(
+            "what would be written is not what the plan shows".to_owned(),
+        ));
+    }
+    stamp(&mut body, run.now, run.plan_id);
+    let if_match = live
+        .and_then(|live| live.etag)
+        .filter(|_| step.kind.is_part_of_resource());
+    if if_match.is_none() && step.kind.is_part_of_resource() {
+        let why = "azure gave it no ETag, so a write could undo what others change at the same time";
+        return Ok(Outcome::Held(why.to_owned()));
+    }
+    let answer = run
+        .client
+        .put(step.object.as_str(), &body, PutOptions { if_match })
+        .await?;
+    let after = step.after.clone().unwrap_or_default();
+    let difference = || differs(&after, step.kind, &answer.body);
+    Ok(match refused_extension(&answer.body).or_else(difference) {
+        Some(difference) => Outcome::Failed(Failure::Differs(difference)),
+        None => Outcome::Done,
+    })
+}
+
+/// A write whose answer was lost is settled by reading, never by guessing.
+async fn settle_by_reading(run: &Run<'_>, step: &Step, error: ArmError) -> Outcome {
+    match read(run.client, step.kind, &step.object).await {
+        // Only the answer to a PUT says whether each extension of a Defender plan was taken.
+        Ok(live) if step.kind != Kind::DefenderPlan && is_as_planned(run, step, live.as_ref()) => Outcome::Done,
+        _ => Outcome::Failed(Failure::Arm(Box::new(error))),
+    }
+}
+
+/// Whether the object is as the step leaves it: it holds all that the plan shows, and there is nothing left to write. What a
+/// server added and aksgate does not own is no difference.
+fn is_as_planned(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> bool {
+    let (Some(after), Some(live)) = (&step.after, live) else {
+        return step.action == Action::Delete && live.is_none();
+    };
+    let Some(desired) = run.documents.get(&(step.kind, step.object.clone())) else {
+        return false;
+    };
+    let left = step.kind.comparable(&step.kind.merged(desired, Some(&live.wire)));
+    digest(&left) == digest(&live.comparable()) && differs(after, step.kind, &live.wire).is_none()
+}
+
+/// What is not as the plan saw it, and who changed it.
+fn moved(step: &Step, live: Option<&LiveObject>) -> Option<String> {
+    let by = |live: &LiveObject| {
+        live.last_writer()
+            .map(|by| format!(", last written by {by}"))
+            .unwrap_or_default()
+    };
+    match (&step.fingerprint, live) {
+        (None, None) => None,
+        (None, Some(live)) => Some(format!("it was not there when the plan was made{}", by(live))),
+        (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
+        (Some(seen), Some(live)) => {
+            let now = live.fingerprint();
+            (now != *seen).then(|| format!("it was changed since the plan was made{}", by(live)))
+        }
+    }
+}
+
+/// Why the object is not ours to change. Only policy objects are ever made or deleted: a cluster is a part of, and a Defender
+/// plan is always there.
+fn foreign(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> Option<String> {
+    let (owner, environment) = run.ours;
+    match live {
+        Some(live) if step.kind.is_marked() && live.owned_mark(owner, environment).is_none() => {
+            Some("it does not carry the mark of this environment".to_owned())
+        }
+        Some(_) if step.action == Action::Delete && !step.kind.is_marked() => {
+            Some(format!("a {} is never deleted", step.kind.label()))
+        }
+        None if step.kind.is_part_of_resource() => Some("it is gone since the plan was made".to_owned()),
+        _ => None,
+    }
+}
+
+/// Sets `since` and `run` in a mark that has none: its position or digest is new.
+fn stamp(body: &mut Value, now: Timestamp, plan_id: &str) {
+    let Some(text) = body.pointer_mut(&format!("/properties/metadata/{STATE_KEY}")) else {
+        return;
+    };
+    let Some(state) = text.as_str().and_then(MarkState::parse) else {
+        return;
+    };
+    if state.since.is_none() {
+        *text = Value::from(
+            MarkState {
+                since: Some(now),
+                run: Some(plan_id.to_owned()),
+                ..state
+            }
+            .to_text(),
+        );
+    }
+}
+
+/// A pricing's PUT may answer 200 though an extension failed: each one's `operationStatus` says so (pricings, 2024-01-01).
+fn refused_extension(answer: &Value) -> Option<String> {
+    let extensions = answer
+        .pointer("/properties/extensions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let failed: Vec<String> = extensions
+        .filter_map(|extension| {
+            let status = extension.get("operationStatus")?;
+            let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let code = text(status, "code");
+            let failed = !code.is_empty() && !code.eq_ignore_ascii_case("Succeeded");
+            failed.then(|| {
+                format!(
+                    "extension `{}`: {code}: {}",
+                    text(extension, "name"),
+                    text(status, "message")
+                )
+            })
+        })
+        .collect();
+    (!failed.is_empty()).then(|| failed.join("; "))
+}
+
+/// What the object is now and should not be. What the server added is no difference.
+fn differs(after: &Value, kind: Kind, wire: &Value) -> Option<String> {
+    if wire.is_null() {
+        return None;
+    }
+    let found: Vec<String> = changes(after, &kind.comparable(wire))
+        .into_iter()
+        .filter_map(|change| {
+            let wanted = change.before?;
+            let got = change.after.map_or("absent".to_owned(), |value| value.to_string());
+            Some(format!("`{}` was sent as {wanted} and is {got}", change.path))
+        })
+        .collect();
+    (!found.is_empty()).then(|| format!("azure took the write, but {}", found.join(", ")))
+}
+
+/// Returns the weakening steps that nobody allowed: `allowed` names gates or objects.
+pub fn not_allowed<'a>(plan: &'a Plan, allowed: &'a [String]) -> Vec<&'a Step> {
+    let named = |step: &&Step| {
+        // Every subscription's Defender plan has the same name, so that names none of them.
+        let name = Some(step.object.name()).filter(|_| step.kind != Kind::DefenderPlan);
+        let is_id = |name: &str| step.object.as_str().eq_ignore_ascii_case(name);
+        !allowed
+            .iter()
+            .map(String::as_str)
+            .any(|named| is_id(named) || [step.gate.as_deref(), name].contains(&Some(named)))
+    };
+    plan.pending()
+        .filter(|step| step.direction == Direction::Weakens)
+        .filter(named)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Header;
+
+    #[test]
+    fn a_name_allows_only_what_it_names() {
+        let step = |kind, id: &str, gate: Option<&str>| Step {
+            id: "step-001".into(),
+            kind,
+            object: ResourceId::parse(id).unwrap(),
+            gate: gate.map(str::to_owned),
+            depends_on: Vec::new(),
+            action: Action::Update,
+            direction: Direction::Weakens,
+            reason: None,
+            before: None,
+            after: None,
+            fingerprint: None,
+        };
+        let pricing = |subscription: &str| {
+            format!("/subscriptions/{subscription}/providers/Microsoft.Security/pricings/Containers")
+        };
+        let plan = Plan {
+            header: Header {
+                environment: "dev".into(),
+                scope: String::new(),
+                tenant: String::new(),
+                endpoint: String::new(),
+                gates: Vec::new(),
+                config_digest: String::new(),
+                time: Timestamp::from_seconds(0),
+                expires: Timestamp::from_seconds(0),
+                plan_id: String::new(),
+            },
+            steps: vec![
+                step(Kind::DefenderPlan, &pricing("one"), None),
+                step(Kind::DefenderPlan, &pricing("two"), None),
+                step(Kind::PolicyAssignment, "/a/pods-00-x", Some("pods")),
+            ],
+            held: Vec::new(),
+            findings: Vec::new(),
+        };
+        let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
+        assert_eq!(refused("Containers"), 3);
+        assert_eq!(refused(&pricing("ONE")), 2);
+        assert_eq!(refused("pods"), 2);
+        assert_eq!(refused("pods-00-x"), 2);
+        assert_eq!(refused("pod"), 3);
+    }
+}

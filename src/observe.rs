@@ -1,0 +1,242 @@
+//! Reads the live objects of one environment.
+//!
+//! Owns which calls are made and what counts as having seen everything: an answer that is missing is an error, never an
+//! absent object. Must not know what should be there.
+
+use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::config::Environment;
+use crate::kinds::Kind;
+use crate::model::{ResourceId, Scope};
+use crate::observed::{Cluster, LiveObject, Observed, Subscription};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The columns of a cluster that a plan needs.
+const CLUSTERS: &str = "resources \
+| where type =~ 'microsoft.containerservice/managedclusters' \
+| project id, name, location, tags, addonProfiles = properties.addonProfiles, \
+provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
+| order by id asc";
+
+/// How many reads of one sort are under way at once; the client bounds all of them together.
+const AT_ONCE: usize = 16;
+
+/// Reads everything that concerns the environment.
+///
+/// # Errors
+/// Any call that fails, but for objects that ARM says are absent.
+pub async fn observe(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
+    let subscriptions = subscriptions(client, environment).await?;
+    let (assignments, sets, plans, clusters) = futures::try_join!(
+        listed(client, Kind::PolicyAssignment, &environment.scope, "policyAssignments"),
+        listed(
+            client,
+            Kind::PolicySetDefinition,
+            &environment.definition_scope,
+            "policySetDefinitions"
+        ),
+        defender_plans(client, environment, &subscriptions),
+        clusters(client, environment),
+    )?;
+    let mut observed = Observed::default();
+    // A resource group is not above its subscription's Defender plan.
+    observed.subscriptions = if matches!(environment.scope, Scope::ResourceGroup(..)) {
+        Vec::new()
+    } else {
+        subscriptions
+    };
+    for object in assignments.into_iter().chain(sets).chain(plans) {
+        observed.insert(object);
+    }
+    for (cluster, object) in clusters {
+        observed.clusters.push(cluster);
+        observed.insert(object);
+    }
+    Ok(observed)
+}
+
+/// Reads one object as it is now; none if ARM says that it is absent.
+///
+/// # Errors
+/// Any other failure.
+pub async fn read(client: &Client, kind: Kind, id: &ResourceId) -> Result<Option<LiveObject>, ArmError> {
+    let resource = client.get_optional(id.as_str()).await?;
+    Ok(resource.map(|resource| LiveObject {
+        kind,
+        id: id.clone(),
+        wire: resource.body,
+        etag: resource.etag,
+    }))
+}
+
+/// Reads clusters exactly: what Resource Graph says of them may be old, and has no ETag.
+///
+/// # Errors
+/// Any call that fails; a cluster that is gone by now is taken out.
+pub async fn refine(client: &Client, observed: &mut Observed, ids: &[ResourceId]) -> Result<(), ArmError> {
+    let reads = stream::iter(ids.iter().cloned().map(|id| async move {
+        let object = read(client, Kind::PolicyAddon, &id).await?;
+        Ok::<_, ArmError>((id, object))
+    }));
+    let found: Vec<_> = reads.buffered(AT_ONCE).try_collect().await?;
+    for (id, object) in found {
+        match object {
+            Some(object) => {
+                if let Some(cluster) = observed.clusters.iter_mut().find(|cluster| cluster.id == id) {
+                    *cluster = exact_cluster(&object);
+                }
+                observed.insert(object);
+            }
+            None => observed.clusters.retain(|cluster| cluster.id != id),
+        }
+    }
+    Ok(())
+}
+
+/// Returns a cluster's state from its own document.
+pub fn exact_cluster(object: &LiveObject) -> Cluster {
+    let text = |path: &str| {
+        object
+            .wire
+            .pointer(path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Cluster {
+        id: object.id.clone(),
+        location: text("/location"),
+        tags: tags(object.wire.get("tags")),
+        provisioning_state: text("/properties/provisioningState"),
+        power_state: text("/properties/powerState/code"),
+    }
+}
+
+async fn subscriptions(client: &Client, environment: &Environment) -> Result<Vec<Subscription>, ArmError> {
+    let subscription = |value: &Value, id: &str| Subscription {
+        id: id.to_ascii_lowercase(),
+        name: ["/displayName", "/properties/displayName"]
+            .into_iter()
+            .find_map(|path| value.pointer(path).and_then(Value::as_str))
+            .unwrap_or(id)
+            .to_owned(),
+    };
+    match &environment.scope {
+        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => {
+            let found = client.get(&format!("/subscriptions/{id}")).await?;
+            Ok(vec![subscription(&found.body, id)])
+        }
+        Scope::ManagementGroup(_) => {
+            let path = format!("{}/descendants", environment.scope.path());
+            let below = client.list(&path, &[]).await?;
+            let is_subscription = |value: &&Value| {
+                let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+                kind.to_ascii_lowercase().ends_with("/subscriptions") || kind.eq_ignore_ascii_case("/subscriptions")
+            };
+            let mut found: Vec<Subscription> = below
+                .iter()
+                .filter(is_subscription)
+                .filter_map(|value| {
+                    let id = value
+                        .get("id")
+                        .and_then(Value::as_str)
+                        .and_then(|id| id.rsplit('/').next())?;
+                    Some(subscription(value, id))
+                })
+                .collect();
+            found.sort_by(|one, two| one.id.cmp(&two.id));
+            Ok(found)
+        }
+    }
+}
+
+/// The policy objects of a kind that stand exactly at a scope.
+async fn listed(client: &Client, kind: Kind, scope: &Scope, collection: &str) -> Result<Vec<LiveObject>, ArmError> {
+    let path = format!("{}/providers/Microsoft.Authorization/{collection}", scope.path());
+    let items = client.list(&path, &[("$filter", "atExactScope()")]).await?;
+    Ok(items
+        .into_iter()
+        .filter_map(|wire| {
+            let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
+            // Whatever a filter lets through, only what stands at the scope itself concerns this environment.
+            let here = id.scope().eq_ignore_ascii_case(&scope.path());
+            here.then_some(LiveObject {
+                kind,
+                id,
+                wire,
+                etag: None,
+            })
+        })
+        .collect())
+}
+
+async fn defender_plans(
+    client: &Client,
+    environment: &Environment,
+    subscriptions: &[Subscription],
+) -> Result<Vec<LiveObject>, ArmError> {
+    if environment.defender.is_none() || matches!(environment.scope, Scope::ResourceGroup(..)) {
+        return Ok(Vec::new());
+    }
+    let ids = subscriptions.iter().filter_map(|subscription| {
+        ResourceId::parse(&format!(
+            "/subscriptions/{}/providers/Microsoft.Security/pricings/Containers",
+            subscription.id
+        ))
+    });
+    let reads = stream::iter(ids.map(|id| async move { read(client, Kind::DefenderPlan, &id).await }));
+    let found: Vec<Option<LiveObject>> = reads.buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {
+    let scope = match &environment.scope {
+        Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
+        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
+    };
+    let query = GraphQuery {
+        query: CLUSTERS.to_owned(),
+        scope,
+        with_scopes_above: false,
+    };
+    let rows = client.resource_graph(&query).await?;
+    let group = match &environment.scope {
+        Scope::ResourceGroup(..) => Some(environment.scope.path()),
+        _ => None,
+    };
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let id = ResourceId::parse(&text("id"))?;
+            if group.as_ref().is_some_and(|group| !id.is_within(group)) {
+                return None;
+            }
+            let cluster = Cluster {
+                id: id.clone(),
+                location: text("location"),
+                tags: tags(row.get("tags")),
+                provisioning_state: text("provisioningState"),
+                power_state: text("powerState"),
+            };
+            let profiles = row.get("addonProfiles").cloned().unwrap_or_default();
+            let wire = json!({"id": id.as_str(), "properties": {"addonProfiles": profiles}});
+            Some((
+                cluster,
+                LiveObject {
+                    kind: Kind::PolicyAddon,
+                    id,
+                    wire,
+                    etag: None,
+                },
+            ))
+        })
+        .collect())
+}
+
+fn tags(value: Option<&Value>) -> BTreeMap<String, String> {
+    let tags = value.and_then(Value::as_object).into_iter().flatten();
+    tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
