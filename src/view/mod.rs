@@ -2,4 +2,11 @@
 //!
 //! Owns wording, layout, colour and the JSON and Markdown forms of output. Must not decide anything.
 
+pub mod apply;
+pub mod catalog;
 pub mod diagnostics;
+pub mod plan;
+#[cfg(test)]
+mod plan_tests;
+pub mod printer;
+pub mod text;
