@@ -33,6 +33,7 @@ pub mod plan;
 pub mod remark;
 pub mod render;
 pub mod rollout;
+pub mod sandbox;
 pub mod store;
 pub mod view;
 pub mod yaml;

@@ -1,0 +1,351 @@
+//! Azure Resource Graph: a query over what the sandbox holds.
+
+use serde_json::{Map, Value, json};
+
+use super::error::ArmError;
+use super::http::Response;
+use super::json::{items, text};
+use super::kql::{self, Fault, Row, Table};
+use super::random::hash;
+use super::route::Call;
+use super::state::{KnownScope, State};
+use super::time;
+
+/// The columns of every table.
+const COLUMNS: [&str; 17] = [
+    "id",
+    "name",
+    "type",
+    "tenantId",
+    "kind",
+    "location",
+    "resourceGroup",
+    "subscriptionId",
+    "managedBy",
+    "sku",
+    "plan",
+    "properties",
+    "tags",
+    "identity",
+    "zones",
+    "extendedLocation",
+    "systemData",
+];
+
+/// Which subscriptions and management groups a query looks at.
+struct Scopes {
+    scopes: Vec<KnownScope>,
+    /// Whether objects above the scopes count too.
+    above: bool,
+}
+
+impl Scopes {
+    fn hold(&self, made: &KnownScope) -> bool {
+        let down = |scope: &KnownScope| made.is_within(&scope.id.to_ascii_lowercase());
+        let up = |scope: &KnownScope| self.above && scope.is_within(&made.id.to_ascii_lowercase());
+        self.scopes.is_empty() || self.scopes.iter().any(|scope| down(scope) || up(scope))
+    }
+}
+
+/// Answers a query.
+///
+/// # Errors
+/// 400 with nested details for a query that is not understood, or bad options.
+pub fn answer(state: &State, call: &Call) -> Result<Response, ArmError> {
+    if call.request.method != "POST" || call.address.name().is_some() {
+        return Err(ArmError::method_not_allowed(&call.request.method));
+    }
+    let query_text = text(&call.body, "/query");
+    let scopes = scopes(state, call)?;
+    let options = call.body.pointer("/options").cloned().unwrap_or_default();
+    let table = query(state, &scopes, query_text).map_err(|fault| refuse(state, query_text, &fault))?;
+
+    let number = |key: &str, default: u64, range: std::ops::RangeInclusive<u64>| match options.get(key) {
+        None | Some(Value::Null) => Ok(default),
+        Some(value) => value.as_u64().filter(|value| range.contains(value)).ok_or_else(|| {
+            bad_request(
+                state,
+                json!({"code": "InvalidOption", "message": format!("The option '{key}' is out of range.")}),
+            )
+        }),
+    };
+    let top = number("$top", 100, 1..=1000)?;
+    let skip = number("$skip", 0, 0..=u64::MAX)?;
+    let fingerprint = hash(&format!(
+        "{query_text}\n{}\n{}",
+        call.body.get("subscriptions").unwrap_or(&Value::Null),
+        call.body.get("managementGroups").unwrap_or(&Value::Null)
+    ));
+    let start = match options.get("$skipToken").and_then(Value::as_str).filter(|token| !token.is_empty()) {
+        None => skip,
+        Some(token) => read_token(token, fingerprint)
+            .ok_or_else(|| bad_request(state, json!({"code": "InvalidSkipToken", "message": "The skip token is invalid, or belongs to another query."})))?,
+    };
+    let total = table.rows.len();
+    let start = usize::try_from(start).unwrap_or(usize::MAX).min(total);
+    let end = start
+        .saturating_add(usize::try_from(top).unwrap_or(usize::MAX))
+        .min(total);
+    let rows: Vec<&Row> = table.rows.get(start..end).unwrap_or_default().iter().collect();
+    let more = end < total;
+    // A token is only given where pages are stable: the rows have an id, and an order of their own.
+    let pageable = table.columns.iter().any(|column| column == "id") && table.ordered && !table.limited;
+    let mut body = json!({
+        "totalRecords": total,
+        "count": rows.len(),
+        "resultTruncated": if more && !pageable { "true" } else { "false" },
+        "facets": [],
+        "data": data(&table, &rows, options.get("resultFormat").and_then(Value::as_str).unwrap_or("objectArray"))
+            .ok_or_else(|| bad_request(state, json!({"code": "InvalidOption", "message": "The option 'resultFormat' must be 'objectArray' or 'table'."})))?,
+    });
+    if more && pageable {
+        super::json::set(&mut body, "", "$skipToken", json!(write_token(end, fingerprint)));
+    }
+    Ok(Response::json(200, &body)
+        .with("x-ms-user-quota-remaining", "14")
+        .with("x-ms-user-quota-resets-after", "00:00:05"))
+}
+
+fn data(table: &Table, rows: &[&Row], format: &str) -> Option<Value> {
+    if format.eq_ignore_ascii_case("objectArray") {
+        return Some(json!(rows));
+    }
+    format.eq_ignore_ascii_case("table").then(|| {
+        let columns: Vec<Value> = table
+            .columns
+            .iter()
+            .map(|name| {
+                let kind = match rows
+                    .iter()
+                    .find_map(|row| row.get(name).filter(|value| !value.is_null()))
+                {
+                    Some(Value::Number(_)) => "integer",
+                    Some(Value::Bool(_)) => "boolean",
+                    Some(Value::Object(_) | Value::Array(_)) => "object",
+                    _ => "string",
+                };
+                json!({"name": name, "type": kind})
+            })
+            .collect();
+        let values: Vec<Vec<Value>> = rows
+            .iter()
+            .map(|row| {
+                table
+                    .columns
+                    .iter()
+                    .map(|name| row.get(name).cloned().unwrap_or_default())
+                    .collect()
+            })
+            .collect();
+        json!({"columns": columns, "rows": values})
+    })
+}
+
+fn write_token(offset: usize, fingerprint: u64) -> String {
+    data_encoding::BASE64.encode(
+        json!({"offset": offset, "query": fingerprint.to_string()})
+            .to_string()
+            .as_bytes(),
+    )
+}
+
+fn read_token(token: &str, fingerprint: u64) -> Option<u64> {
+    let decoded = data_encoding::BASE64.decode(token.as_bytes()).ok()?;
+    let value: Value = serde_json::from_slice(&decoded).ok()?;
+    (text(&value, "/query") == fingerprint.to_string())
+        .then(|| value.get("offset").and_then(Value::as_u64))
+        .flatten()
+}
+
+fn scopes(state: &State, call: &Call) -> Result<Scopes, ArmError> {
+    let mut scopes = Vec::new();
+    for (pointer, prefix) in [
+        ("/subscriptions", "/subscriptions/"),
+        ("/managementGroups", "/providers/Microsoft.Management/managementGroups/"),
+    ] {
+        for given in items(&call.body, pointer) {
+            let scope = state
+                .scope(&format!("{prefix}{}", given.as_str().unwrap_or_default()))
+                .map_err(|error| {
+                    bad_request(
+                        state,
+                        json!({"code": "NoValidSubscriptionsInQueryRequest", "message": error.message}),
+                    )
+                })?;
+            scopes.push(scope);
+        }
+    }
+    let filter = text(&call.body, "/options/authorizationScopeFilter");
+    let above = match filter {
+        "" | "AtScopeAndBelow" | "AtScopeExact" => false,
+        "AtScopeAndAbove" | "AtScopeAboveAndBelow" => true,
+        other => {
+            return Err(bad_request(
+                state,
+                json!({"code": "InvalidOption", "message": format!("The authorization scope filter '{other}' is not known.")}),
+            ));
+        }
+    };
+    Ok(Scopes { scopes, above })
+}
+
+fn bad_request(state: &State, detail: Value) -> ArmError {
+    ArmError::bad_request(
+        "BadRequest",
+        format!(
+            "Please provide below info when asking for support: timestamp = {}, correlationId = {}.",
+            time::iso(state.now),
+            state.instance
+        ),
+    )
+    .detail(detail)
+}
+
+fn refuse(state: &State, query: &str, fault: &Fault) -> ArmError {
+    let before: String = query.chars().take(fault.position).collect();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    bad_request(
+        state,
+        json!({
+            "code": "InvalidQuery",
+            "message": "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.",
+        }),
+    )
+    .detail(json!({
+        "code": fault.code, "message": fault.code, "line": line, "characterPositionInLine": column, "token": fault.token,
+    }))
+}
+
+fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
+    let query = kql::parse(text)?;
+    let rows = match query.table.as_str() {
+        "resources" => resources(state, scopes, |kind| kind.starts_with("microsoft.containerservice/")),
+        "policyresources" => resources(state, scopes, |kind| kind.starts_with("microsoft.authorization/policy")),
+        "resourcecontainers" => containers(state, scopes),
+        _ => {
+            return Err(Fault {
+                code: "DisallowedLogicalTableName",
+                position: 0,
+                token: query.table.clone(),
+            });
+        }
+    };
+    kql::run(&query, &COLUMNS, rows)
+}
+
+fn resources(state: &State, scopes: &Scopes, keep: impl Fn(&str) -> bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for document in state.resources.values() {
+        let kind = text(document, "/type").to_ascii_lowercase();
+        if !keep(&kind) {
+            continue;
+        }
+        let id = text(document, "/id");
+        let made = super::address::Address::parse(id).scope;
+        if !state.scope(&made).is_ok_and(|made| scopes.hold(&made)) {
+            continue;
+        }
+        let segments: Vec<&str> = id.split('/').collect();
+        let after = |word: &str| {
+            let at = segments.iter().position(|segment| segment.eq_ignore_ascii_case(word))?;
+            segments.get(at + 1).map(|value| value.to_ascii_lowercase())
+        };
+        let mut row = blank(state, id, text(document, "/name"), &kind);
+        for key in [
+            "kind",
+            "location",
+            "sku",
+            "properties",
+            "tags",
+            "identity",
+            "systemData",
+        ] {
+            if let Some(value) = document.get(key) {
+                row.insert(key.to_owned(), value.clone());
+            }
+        }
+        row.insert(
+            "subscriptionId".to_owned(),
+            json!(after("subscriptions").unwrap_or_default()),
+        );
+        row.insert(
+            "resourceGroup".to_owned(),
+            json!(after("resourceGroups").unwrap_or_default()),
+        );
+        rows.push(row);
+    }
+    rows
+}
+
+/// Returns a row with every column, empty or null as Resource Graph gives what a resource does not have.
+fn blank(state: &State, id: &str, name: &str, kind: &str) -> Row {
+    let mut row: Row = COLUMNS
+        .iter()
+        .map(|column| ((*column).to_owned(), Value::Null))
+        .collect();
+    for (column, value) in [
+        ("id", id),
+        ("name", name),
+        ("type", kind),
+        ("tenantId", state.tenant.as_str()),
+        ("kind", ""),
+        ("location", ""),
+        ("resourceGroup", ""),
+        ("subscriptionId", ""),
+        ("managedBy", ""),
+    ] {
+        row.insert(column.to_owned(), json!(value));
+    }
+    row
+}
+
+fn containers(state: &State, scopes: &Scopes) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |id: String, name: &str, kind: &str, fill: &[(&str, Value)]| {
+        if state.scope(&id).is_ok_and(|made| scopes.hold(&made)) {
+            let mut row = blank(state, &id, name, kind);
+            row.extend(fill.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+            rows.push(row);
+        }
+    };
+    for group in &state.management_groups {
+        let properties = json!({"displayName": group.display_name, "tenantId": state.tenant, "details": {"parent": {"name": group.parent}}});
+        add(
+            format!("/providers/Microsoft.Management/managementGroups/{}", group.name),
+            &group.name,
+            "microsoft.management/managementgroups",
+            &[("properties", properties)],
+        );
+    }
+    for subscription in &state.subscriptions {
+        let id = format!("/subscriptions/{}", subscription.id);
+        let chain: Vec<Value> = state.scope(&id).map(|scope| scope.chain).unwrap_or_default().iter().skip(1).map(|above| {
+            let name = above.rsplit('/').next().unwrap_or_default();
+            let group = state.management_group(name);
+            json!({"name": group.map_or(name, |group| group.name.as_str()), "displayName": group.map(|group| group.display_name.as_str())})
+        }).collect();
+        let properties = json!({"state": "Enabled", "managementGroupAncestorsChain": chain});
+        add(
+            id,
+            &subscription.name,
+            "microsoft.resources/subscriptions",
+            &[("properties", properties), ("subscriptionId", json!(subscription.id))],
+        );
+    }
+    for group in &state.resource_groups {
+        add(
+            format!("/subscriptions/{}/resourceGroups/{}", group.subscription, group.name),
+            &group.name,
+            "microsoft.resources/subscriptions/resourcegroups",
+            &[
+                ("properties", json!({"provisioningState": "Succeeded"})),
+                ("subscriptionId", json!(group.subscription)),
+                ("resourceGroup", json!(group.name.to_ascii_lowercase())),
+                ("location", json!(group.location)),
+                ("tags", Value::Object(Map::new())),
+            ],
+        );
+    }
+    rows
+}

@@ -1,0 +1,180 @@
+//! Computes expressions on one row.
+//!
+//! Names of columns and keys of objects match with their casing; a missing key is null. Null compares unequal to everything.
+
+use std::cmp::Ordering;
+
+use serde_json::{Value, json};
+
+use super::parser::Expression;
+use super::{Fault, Row};
+
+/// Refuses an expression that names a column which the rows do not have.
+pub(super) fn check(expression: &Expression, columns: &[String]) -> Result<(), Fault> {
+    match expression {
+        Expression::Literal(_) => Ok(()),
+        Expression::Path(column, _, position) => {
+            if columns.contains(column) {
+                Ok(())
+            } else {
+                Err(Fault {
+                    code: "FailedToResolveColumn",
+                    position: *position,
+                    token: column.clone(),
+                })
+            }
+        }
+        Expression::Call(_, arguments) => arguments.iter().try_for_each(|argument| check(argument, columns)),
+        Expression::Binary(_, left, right) | Expression::And(left, right) | Expression::Or(left, right) => {
+            check(left, columns)?;
+            check(right, columns)
+        }
+        Expression::In(_, left, values) => {
+            check(left, columns)?;
+            values.iter().try_for_each(|value| check(value, columns))
+        }
+    }
+}
+
+/// Computes an expression.
+pub(super) fn evaluate(expression: &Expression, row: &Row) -> Value {
+    match expression {
+        Expression::Literal(value) => value.clone(),
+        Expression::Path(column, parts, _) => {
+            let mut value = row.get(column);
+            for part in parts {
+                value = match part {
+                    Value::String(key) => value.and_then(|value| value.get(key)),
+                    other => other
+                        .as_u64()
+                        .and_then(|index| usize::try_from(index).ok())
+                        .and_then(|index| value.and_then(|value| value.get(index))),
+                };
+            }
+            value.cloned().unwrap_or_default()
+        }
+        Expression::Call(function, arguments) => call(function, arguments, row),
+        Expression::Binary(operator, left, right) => {
+            json!(binary(operator, &evaluate(left, row), &evaluate(right, row)))
+        }
+        Expression::In(operator, left, values) => {
+            let left = evaluate(left, row);
+            let equality = if operator.ends_with('~') { "=~" } else { "==" };
+            let found = values
+                .iter()
+                .any(|value| binary(equality, &left, &evaluate(value, row)));
+            json!(found != operator.starts_with('!'))
+        }
+        Expression::And(left, right) => json!(is_true(&evaluate(left, row)) && is_true(&evaluate(right, row))),
+        Expression::Or(left, right) => json!(is_true(&evaluate(left, row)) || is_true(&evaluate(right, row))),
+    }
+}
+
+/// Returns whether a condition holds: only `true` does.
+pub(super) fn is_true(value: &Value) -> bool {
+    *value == Value::Bool(true)
+}
+
+fn call(function: &str, arguments: &[Expression], row: &Row) -> Value {
+    let values: Vec<Value> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
+    let first = values.first().cloned().unwrap_or_default();
+    let empty = first.is_null() || string(&first).is_empty();
+    match function {
+        "tostring" => json!(string(&first)),
+        "tolower" => json!(string(&first).to_lowercase()),
+        "toupper" => json!(string(&first).to_uppercase()),
+        "tobool" | "bool" => match string(&first).to_ascii_lowercase().as_str() {
+            "true" | "1" => json!(true),
+            "false" | "0" => json!(false),
+            _ => Value::Null,
+        },
+        "toint" => string(&first)
+            .parse::<i64>()
+            .map_or(Value::Null, |number| json!(number)),
+        "isnull" => json!(first.is_null()),
+        "isnotnull" => json!(!first.is_null()),
+        "isempty" => json!(empty),
+        "isnotempty" => json!(!empty),
+        "not" => json!(!is_true(&first)),
+        "strcat" => json!(values.iter().map(string).collect::<String>()),
+        "coalesce" => values.into_iter().find(|value| !value.is_null()).unwrap_or_default(),
+        "iff" => values
+            .get(if is_true(&first) { 1 } else { 2 })
+            .cloned()
+            .unwrap_or_default(),
+        "array_length" => first.as_array().map_or(Value::Null, |items| json!(items.len())),
+        "bag_keys" => first
+            .as_object()
+            .map_or(Value::Null, |object| json!(object.keys().collect::<Vec<_>>())),
+        _ => Value::Null,
+    }
+}
+
+fn string(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn binary(operator: &str, left: &Value, right: &Value) -> bool {
+    let lower = |value: &Value| string(value).to_lowercase();
+    match operator {
+        "==" => equal(left, right),
+        "!=" => !equal(left, right),
+        "=~" => lower(left) == lower(right),
+        "!~" => lower(left) != lower(right),
+        "<" | "<=" | ">" | ">=" if left.is_null() || right.is_null() => false,
+        "<" => compare(left, right).is_lt(),
+        "<=" => compare(left, right).is_le(),
+        ">" => compare(left, right).is_gt(),
+        ">=" => compare(left, right).is_ge(),
+        negated if negated.starts_with('!') => !binary(negated.trim_start_matches('!'), left, right),
+        "contains" => lower(left).contains(&lower(right)),
+        "contains_cs" => string(left).contains(&string(right)),
+        "startswith" => lower(left).starts_with(&lower(right)),
+        "endswith" => lower(left).ends_with(&lower(right)),
+        "has" => has(&lower(left), &lower(right)),
+        "has_cs" => has(&string(left), &string(right)),
+        _ => false,
+    }
+}
+
+/// Returns whether `text` has `term` as a whole term: no letter or digit stands right before or after it.
+fn has(text: &str, term: &str) -> bool {
+    let inside = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    text.match_indices(term).any(|(start, found)| {
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let after = text.get(start + found.len()..).and_then(|after| after.chars().next());
+        !inside(before) && !inside(after)
+    })
+}
+
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        // A missing property is the empty string where it is compared with one, as in Kusto's strings.
+        (Value::Null, Value::String(text)) | (Value::String(text), Value::Null) => text.is_empty(),
+        (Value::Number(left), Value::Number(right)) => left.as_f64() == right.as_f64(),
+        (Value::Bool(_) | Value::Number(_), Value::String(text)) => string(left) == *text,
+        (Value::String(text), Value::Bool(_) | Value::Number(_)) => string(right) == *text,
+        (Value::Null, Value::Null) => false,
+        _ => left == right,
+    }
+}
+
+/// Orders two values: nulls first, numbers by size, everything else as text.
+pub(super) fn compare(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Null, Value::Null) => Ordering::Equal,
+        (Value::Null, _) => Ordering::Less,
+        (_, Value::Null) => Ordering::Greater,
+        (Value::Number(left), Value::Number(right)) => left
+            .as_f64()
+            .unwrap_or_default()
+            .total_cmp(&right.as_f64().unwrap_or_default()),
+        _ => string(left).cmp(&string(right)),
+    }
+}

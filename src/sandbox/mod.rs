@@ -1,0 +1,47 @@
+//! A simulated Azure: an embedded answerer of ARM requests, for rehearsals and tests.
+//!
+//! Its core is one function, [`Sandbox::handle`]: a request in, an answer out, the same for the same state. Two doors lead to
+//! it: [`transport`], inside this process, and [`serve`], over TLS on loopback.
+//!
+//! It must not share code with the client side: no model, no configuration, no comparison and no wire types of it. A mistake
+//! made on both sides would hide itself.
+
+pub mod address;
+pub mod authority;
+pub mod builtins;
+pub mod cluster;
+pub mod cluster_document;
+pub mod door;
+pub mod error;
+pub mod exemption;
+pub mod graph;
+pub mod http;
+pub mod json;
+pub mod kql;
+pub mod kubernetes;
+pub mod policy;
+pub mod pricing;
+pub mod random;
+pub mod role;
+pub mod route;
+pub mod seed;
+pub mod serve;
+pub mod state;
+pub mod tenancy;
+pub mod time;
+pub mod token;
+pub mod transport;
+pub mod versions;
+
+pub use door::DoorError;
+pub use http::{Request, Response};
+pub use route::Sandbox;
+pub use seed::SeedOptions;
+pub use transport::{ClusterSummary, InProcess, SandboxCredential, Summary, advance, open, reset, summary};
+
+#[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
