@@ -21,6 +21,7 @@ pub mod apply;
 pub mod arm;
 pub mod catalog;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod desired;
 pub mod diagnostic;

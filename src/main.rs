@@ -1,3 +1,7 @@
-//! The command `aksgate`.
+//! The command `aksgate`: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(aksgate::commands::run(std::env::args_os()))
+}

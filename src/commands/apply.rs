@@ -1,0 +1,246 @@
+//! `aksgate apply`
+
+use super::context::{Connection, Context, LoadedEstate, interrupted};
+use super::error::{CommandError, Exit};
+use super::gather::{Gathered, gather};
+use super::plan::read;
+use crate::apply::{self, Outcome, Report, Run};
+use crate::plan::{Plan, Step};
+use crate::view::printer::{Format, Verbosity};
+use crate::view::text::json;
+use crate::view::{apply as view, plan as plan_view};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Write what a plan shows
+///
+/// Without --plan a plan is made, shown and confirmed. With --plan exactly that plan is carried out: what moved since it was
+/// made is refused, what is already done is passed over. Each object is read again just before it is written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aksgate apply dev --sandbox
+  aksgate apply prod --plan prod.plan.json --yes
+  aksgate apply dev --gate image-governance")]
+pub(super) struct Args {
+    /// The environment
+    env: String,
+    /// Carry out this plan, which `plan --out` wrote
+    #[arg(long, value_name = "FILE", conflicts_with = "gate")]
+    plan: Option<PathBuf>,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+    /// Allow the steps that weaken this gate or object; can be given more than once
+    #[arg(long, value_name = "NAME")]
+    allow_weakening: Vec<String>,
+    /// Write this gate only; can be given more than once
+    #[arg(long, value_name = "GATE")]
+    gate: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let saved = args.plan.as_deref().map(read).transpose()?;
+    let loaded = context.estate()?;
+    let environment = loaded.environment(&args.env)?;
+    if let Some(saved) = &saved {
+        of_this_estate(saved, &loaded, &args.env)?;
+    }
+    let connection = context.connect(&loaded, environment)?;
+    if let Some(saved) = &saved {
+        same("ARM endpoint", &saved.header.endpoint, &connection.endpoint)?;
+    }
+    let gates = saved.as_ref().map_or(&args.gate, |saved| &saved.header.gates);
+    let gathered = gather(context, &loaded, environment, &connection, gates).await?;
+    let (plan, refused) = match saved {
+        Some(saved) => {
+            not_expired(&saved, &gathered)?;
+            let checked = crate::plan::check(saved, &gathered.plan);
+            (checked.plan, checked.refused)
+        }
+        None => (gathered.plan.clone(), BTreeMap::new()),
+    };
+    let printer = &context.printer;
+    let shown = |paint| {
+        let (width, verbose) = (printer.width, printer.verbosity == Verbosity::Verbose);
+        plan_view::human(&plan, plan_view::Layout { paint, width, verbose })
+    };
+    if printer.format == Format::Human {
+        printer.data(&shown(printer.out));
+    } else if !args.yes && context.can_ask() {
+        printer.error(&shown(printer.err)); // nobody confirms what was not shown
+    }
+    allowed(&plan, &args.allow_weakening)?;
+    if plan.pending().next().is_some() {
+        confirm(context, args, &plan)?;
+    }
+    let report = carry_out(
+        context,
+        (&plan, &refused),
+        (&loaded.estate.owner, &gathered),
+        &connection,
+    )
+    .await?;
+    let exit = ended(&report);
+    let calls = connection.client.calls();
+    match printer.format {
+        Format::Json => printer.data(&json(&view::to_json(
+            &plan,
+            &report,
+            calls,
+            exit.outcome(),
+            exit.code(),
+        ))),
+        Format::Markdown => printer.data(&view::to_markdown(&plan, &report, calls)),
+        Format::Human => printer.data(&view::human(&report, calls, printer.out)),
+    }
+    Ok(exit)
+}
+
+/// Refuses a plan that was made of something else than what is applied to.
+fn of_this_estate(saved: &Plan, loaded: &LoadedEstate, name: &str) -> Result<(), CommandError> {
+    same("environment", &saved.header.environment, name)?;
+    let environment = loaded.environment(name)?;
+    same("tenant", &saved.header.tenant, &environment.tenant)?;
+    same("scope", &saved.header.scope, &environment.scope.to_string())?;
+    if saved.header.config_digest != loaded.digest {
+        return Err(CommandError::new(
+            Exit::Stale,
+            "the plan is stale: the estate was changed since it was made",
+        )
+        .hint(format!("plan again: `aksgate plan {name} --out FILE`")));
+    }
+    Ok(())
+}
+
+fn same(what: &str, planned: &str, found: &str) -> Result<(), CommandError> {
+    if planned.eq_ignore_ascii_case(found) {
+        return Ok(());
+    }
+    Err(CommandError::failed(format!("the plan is of another {what}"))
+        .detail(format!("it was made for `{planned}`, this run is for `{found}`"))
+        .hint("a plan is carried out where it was made for; here, plan again"))
+}
+
+fn not_expired(saved: &Plan, gathered: &Gathered) -> Result<(), CommandError> {
+    if gathered.now <= saved.header.expires {
+        return Ok(());
+    }
+    Err(CommandError::new(Exit::Stale, "the plan is too old")
+        .detail(format!(
+            "it was valid until {}, and it is {}",
+            saved.header.expires, gathered.now
+        ))
+        .hint(format!(
+            "plan again: `aksgate plan {} --out FILE`",
+            saved.header.environment
+        )))
+}
+
+/// Refuses steps that weaken unless each is allowed by name.
+fn allowed(plan: &Plan, names: &[String]) -> Result<(), CommandError> {
+    let refused = apply::not_allowed(plan, names);
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut error = CommandError::new(
+        Exit::Refused,
+        "the plan weakens, and that was not allowed; nothing was written",
+    );
+    for step in &refused {
+        error = error.detail(format!("{} {} `{}`", step.action, step.kind.label(), step.object));
+    }
+    let name = |step: &&Step| step.gate.clone().unwrap_or_else(|| step.object.as_str().to_owned());
+    let names: BTreeSet<String> = refused.iter().map(name).collect();
+    let options: Vec<String> = names
+        .into_iter()
+        .map(|name| format!("--allow-weakening {name}"))
+        .collect();
+    Err(error.hint(format!("if it is meant: `{}`", options.join(" "))))
+}
+
+fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), CommandError> {
+    if args.yes {
+        return Ok(());
+    }
+    if !context.can_ask() {
+        return Err(
+            CommandError::usage("apply would have to ask, and nobody can answer here; nothing was written")
+                .hint("look at the plan, then repeat with `--yes`"),
+        );
+    }
+    let count = plan.pending().count();
+    let question = format!(
+        "Write these {count} steps to {} ({})? Only `yes` is a yes:",
+        args.env, plan.header.endpoint
+    );
+    match context.printer.ask(&question).as_deref() {
+        Some("yes") => Ok(()),
+        _ => Err(CommandError::new(
+            Exit::Interrupted,
+            "not confirmed; nothing was written",
+        )),
+    }
+}
+
+/// Carries the plan out. Ctrl-C and SIGTERM stop new writes, and those under way are finished; a second one drops them.
+async fn carry_out(
+    context: &Context,
+    (plan, refused): (&Plan, &BTreeMap<String, String>),
+    (owner, gathered): (&str, &Gathered),
+    connection: &Connection,
+) -> Result<Report, CommandError> {
+    let (stop, wrote) = (AtomicBool::new(false), AtomicBool::new(false));
+    let printer = &context.printer;
+    let progress = printer.progress(plan.pending().count());
+    // What a run that is aborted leaves under way may be written.
+    let started = |step: &Step| {
+        wrote.store(true, Ordering::SeqCst);
+        progress.doing(&view::doing(step));
+    };
+    let finished = |step: &Step, outcome: &Outcome| {
+        progress.finished(&view::line(step, outcome, printer.err));
+    };
+    let run = Run {
+        client: &connection.client,
+        ours: (owner, &plan.header.environment),
+        refused,
+        documents: &gathered.documents,
+        plan_id: &plan.header.plan_id,
+        now: gathered.now,
+        parallelism: usize::from(context.global.parallelism),
+        stop: &stop,
+        started: &started,
+        finished: &finished,
+    };
+    let signals = async {
+        if interrupted().await {
+            stop.store(true, Ordering::SeqCst);
+            printer.error("Interrupted: finishing the writes under way, starting no more. Again to abort at once.");
+            if interrupted().await {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        report = apply::apply(plan, run) => Ok(report),
+        () = signals => {
+            let exit = if wrote.load(Ordering::SeqCst) { Exit::Partial } else { Exit::Interrupted };
+            Err(CommandError::new(exit, "aborted; what became of the writes under way is not known")
+                .hint("`aksgate plan` shows what is there now"))
+        }
+    }
+}
+
+fn ended(report: &Report) -> Exit {
+    let count = |name: &str| report.count(name) > 0;
+    let bad = report.interrupted || count("stale") || count("failed") || count("skipped");
+    match () {
+        () if bad && report.wrote() => Exit::Partial,
+        () if report.interrupted => Exit::Interrupted,
+        () if count("stale") => Exit::Stale,
+        () if bad => Exit::Failed,
+        () => Exit::Done,
+    }
+}

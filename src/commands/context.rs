@@ -1,0 +1,509 @@
+//! What every command starts from: options, the environment's variables, the estate, the way to Azure or to the sandbox.
+//!
+//! Owns reading the process's environment. Must not know what a command does with it.
+#![expect(clippy::disallowed_methods, reason = "this is the home of the process's environment")]
+
+use super::error::{CommandError, Exit};
+use crate::arm::{
+    ApiVersions, ArmError, Client, ClientOptions, Notice, TransportOptions, azure_cli, endpoints, https_transport,
+};
+use crate::catalog::Catalog;
+use crate::clock::{Clock, Sleeper, SystemClock, TokioSleeper};
+use crate::config::{self, Environment, Estate, SourceFile};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::diff::digest;
+use crate::model::{Period, Timestamp};
+use crate::render::Renderer;
+use crate::sandbox;
+use crate::store;
+use crate::view::diagnostics;
+use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
+use crate::view::text::plain;
+use azure_core::credentials::TokenCredential;
+use azure_core::http::{HttpClient, Url};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options that every command takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Use the estate in this folder [default: the nearest folder upwards with an aksgate.yaml]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub dir: Option<PathBuf>,
+    /// Talk to the embedded sandbox instead of Azure; its state lies in .aksgate/sandbox/
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub sandbox: bool,
+    /// Answer in this form
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "AKSGATE_FORMAT",
+        help_heading = "Global options"
+    )]
+    pub format: Format,
+    /// Colour the output
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "AKSGATE_COLOR",
+        help_heading = "Global options"
+    )]
+    pub color: ColorChoice,
+    /// Never ask; refuse where an answer would be needed
+    #[arg(long, global = true, env = "AKSGATE_NO_INPUT", help_heading = "Global options")]
+    pub no_input: bool,
+    /// Have at most this many calls under way at once
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..=100),
+        env = "AKSGATE_PARALLELISM",
+        help_heading = "Global options"
+    )]
+    pub parallelism: u16,
+    /// Wait at most this long for one long operation of Azure, such as 30m
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        default_value = "1h",
+        value_parser = period,
+        env = "AKSGATE_TIMEOUT",
+        help_heading = "Global options"
+    )]
+    pub timeout: Period,
+    /// Trust the certificates in this PEM file too
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "AKSGATE_CA_FILE",
+        help_heading = "Global options"
+    )]
+    pub ca_file: Option<PathBuf>,
+    /// Talk to the Azure Resource Manager that this JSON file names as "resourceManager"
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "sandbox",
+        help_heading = "Global options"
+    )]
+    pub cloud_file: Option<PathBuf>,
+    /// Say more on standard error
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "quiet",
+        help_heading = "Global options"
+    )]
+    pub verbose: bool,
+    /// Say nothing but errors on standard error
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    Period::parse(text)
+        .filter(|period| period.seconds() > 0)
+        .ok_or_else(|| "write it like `30m` or `1h30m`".to_owned())
+}
+
+/// Returns the form and the colour that a command line asks for which cannot be read as a whole, and whether the process's
+/// environment wants no colour.
+pub fn wishes(arguments: &[OsString]) -> (Format, ColorChoice, bool) {
+    fn wish<T: clap::ValueEnum + Default>(arguments: &[OsString], option: &str, variable: &str) -> T {
+        let mut words = arguments.iter().map(|word| word.to_string_lossy());
+        let mut found = std::env::var(variable).ok();
+        while let Some(word) = words.next() {
+            match word.strip_prefix(option) {
+                Some("") => found = words.next().map(Into::into),
+                Some(rest) if rest.starts_with('=') => found = rest.get(1..).map(str::to_owned),
+                _ => {}
+            }
+        }
+        found
+            .and_then(|value| T::from_str(&value, false).ok())
+            .unwrap_or_default()
+    }
+    let format = wish(arguments, "--format", "AKSGATE_FORMAT");
+    let color = wish(arguments, "--color", "AKSGATE_COLOR");
+    (format, color, no_color())
+}
+
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The options.
+    pub global: Global,
+    /// Where output goes.
+    pub printer: Arc<Printer>,
+}
+
+/// An estate without mistakes, and what was made of it.
+#[derive(Debug)]
+pub struct LoadedEstate {
+    /// The folder it was read from.
+    pub dir: PathBuf,
+    /// What the files say.
+    pub estate: Estate,
+    /// Its templates.
+    pub renderer: Renderer,
+    /// The digest of its files.
+    pub digest: String,
+}
+
+/// An estate as far as it could be read, with what is wrong with it.
+#[derive(Debug)]
+pub struct CheckedEstate {
+    /// The folder it was read from.
+    pub dir: PathBuf,
+    /// The files.
+    pub files: Vec<SourceFile>,
+    /// What the files say; none if there are errors.
+    pub loaded: Option<(Estate, Renderer)>,
+    /// What is wrong, in the order of files and places.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The way to Azure, or to the sandbox.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// What it talks to: an https URL, or `sandbox:` and the instance's id.
+    pub endpoint: String,
+}
+
+/// More than this of a file is not read: the reader of YAML refuses it for its size anyway.
+const LONGEST_FILE: u64 = 2 * 1_048_576;
+
+/// A skew between Azure's clock and ours that is worth a word, in seconds.
+const LARGEST_SKEW: i64 = 300;
+
+impl Context {
+    /// Returns the context of a command line.
+    pub fn new(global: Global) -> Context {
+        let verbosity = match (global.verbose, global.quiet) {
+            (true, _) => Verbosity::Verbose,
+            (_, true) => Verbosity::Quiet,
+            _ => Verbosity::Normal,
+        };
+        let no_color = no_color();
+        let printer = Arc::new(Printer::new(global.format, global.color, verbosity, no_color));
+        Context { global, printer }
+    }
+
+    /// Returns whether a person can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.global.no_input && self.printer.can_ask()
+    }
+
+    /// Returns the folder that relative paths start from.
+    pub fn working_dir(&self) -> PathBuf {
+        std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+    }
+
+    /// Returns the estate's folder: the one that was named, else the nearest one upwards.
+    pub fn estate_dir(&self) -> Result<PathBuf, CommandError> {
+        if let Some(dir) = &self.global.dir {
+            return match store::is_folder(dir) {
+                true => Ok(dir.clone()),
+                false => Err(CommandError::failed(format!("no folder `{}`", dir.display()))
+                    .hint("`-C` names the folder that holds aksgate.yaml")),
+            };
+        }
+        store::find_upwards(&self.working_dir(), config::ESTATE_FILE).ok_or_else(|| {
+            CommandError::failed("no estate here")
+                .detail("neither this folder nor one above it holds an aksgate.yaml")
+                .hint("`aksgate init` writes an estate to begin with; `-C DIR` names one elsewhere")
+        })
+    }
+
+    /// Reads and checks the estate; what is wrong with it is in the result.
+    pub fn check_estate(&self) -> Result<CheckedEstate, CommandError> {
+        let dir = self.estate_dir()?;
+        let found = store::read_files(&dir, &["environments", "initiatives", "templates"], LONGEST_FILE)
+            .map_err(|error| CommandError::failed("the estate cannot be read").detail(error.to_string()))?;
+        let files: Vec<SourceFile> = found
+            .into_iter()
+            .map(|(path, content)| SourceFile { path, content })
+            .filter(is_of_estate)
+            .collect();
+        let (estate, mut diagnostics) = config::load(&files, Catalog::embedded());
+        let loaded = estate.map(|estate| {
+            let (renderer, found) = Renderer::load(&estate);
+            diagnostics.extend(found);
+            (estate, renderer)
+        });
+        let broken = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error);
+        Ok(CheckedEstate {
+            dir,
+            files,
+            loaded: loaded.filter(|_| !broken),
+            diagnostics,
+        })
+    }
+
+    /// Returns the estate if nothing is wrong with it; says its warnings.
+    pub fn estate(&self) -> Result<LoadedEstate, CommandError> {
+        let checked = self.check_estate()?;
+        let digest = files_digest(&checked.files);
+        match checked.loaded {
+            Some((estate, renderer)) => {
+                if !checked.diagnostics.is_empty() {
+                    self.printer
+                        .note(&self.diagnostics(&checked.diagnostics, &checked.files));
+                }
+                Ok(LoadedEstate {
+                    dir: checked.dir,
+                    estate,
+                    renderer,
+                    digest,
+                })
+            }
+            None => {
+                if self.printer.format != Format::Json {
+                    self.printer
+                        .error(&self.diagnostics(&checked.diagnostics, &checked.files));
+                }
+                let mut error = CommandError::failed("the estate has mistakes, so nothing was called");
+                error.diagnostics = checked.diagnostics;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns diagnostics as text for standard error.
+    pub fn diagnostics(&self, found: &[Diagnostic], files: &[SourceFile]) -> String {
+        let width = if self.printer.width == 0 {
+            140
+        } else {
+            self.printer.width
+        };
+        diagnostics::render(found, files, self.printer.err.colour, width)
+    }
+
+    /// Connects to the cloud of an environment, to the one of `--cloud-file`, or to the sandbox.
+    pub fn connect(&self, loaded: &LoadedEstate, environment: &Environment) -> Result<Connection, CommandError> {
+        let (endpoint, name, credential, transport, clock, sleeper) = if self.global.sandbox {
+            self.sandbox_parts(&loaded.dir, environment)?
+        } else {
+            self.azure_parts(environment)?
+        };
+        let versions = ApiVersions::of(environment.cloud);
+        let mut options = ClientOptions::new(endpoint, versions, credential, transport, sleeper, clock);
+        options.parallelism = usize::from(self.global.parallelism);
+        options.operation_timeout = Duration::from_secs(self.global.timeout.seconds());
+        let printer = Arc::clone(&self.printer);
+        options.notices = Arc::new(move |notice| say(&printer, &notice));
+        let client = Client::new(options).map_err(|error| arm_error(&error))?;
+        Ok(Connection { client, endpoint: name })
+    }
+
+    fn azure_parts(&self, environment: &Environment) -> Result<Parts, CommandError> {
+        let endpoint = match &self.global.cloud_file {
+            Some(path) => cloud_file(path)?,
+            None => endpoints(environment.cloud).resource_manager,
+        };
+        let credential = azure_cli(&environment.tenant, environment.cloud)
+            .map_err(|error| CommandError::failed("cannot sign in to azure").detail(error.to_string()))?;
+        let mut options = TransportOptions::default();
+        if let Some(path) = &self.global.ca_file {
+            options.extra_authorities = Some(read_file(path)?);
+        }
+        let transport = https_transport(&options)
+            .map_err(|error| CommandError::failed("the certificates cannot be used").caused_by(&error))?;
+        let name = endpoint.as_str().trim_end_matches('/').to_owned();
+        Ok((
+            endpoint,
+            name,
+            credential,
+            transport,
+            Arc::new(SystemClock),
+            Arc::new(TokioSleeper),
+        ))
+    }
+
+    fn sandbox_parts(&self, dir: &Path, environment: &Environment) -> Result<Parts, CommandError> {
+        let failed =
+            |error: &dyn std::error::Error| CommandError::failed("the sandbox cannot be opened").caused_by(error);
+        let door = sandbox::open(&sandbox_dir(dir)).map_err(|error| failed(&error))?;
+        if !door.tenant().eq_ignore_ascii_case(&environment.tenant) {
+            return Err(CommandError::failed("the sandbox has no such tenant")
+                .detail(format!(
+                    "environment `{}` is in tenant `{}`",
+                    environment.name, environment.tenant
+                ))
+                .hint(format!("the sandbox's only tenant is `{}`", door.tenant())));
+        }
+        let endpoint = Url::parse(door.endpoint()).map_err(|error| failed(&error))?;
+        let name = format!("sandbox:{}", door.instance_id());
+        Ok((
+            endpoint,
+            name,
+            door.credential(),
+            door.transport(),
+            door.clock(),
+            door.sleeper(),
+        ))
+    }
+}
+
+type Parts = (
+    Url,
+    String,
+    Arc<dyn TokenCredential>,
+    Arc<dyn HttpClient>,
+    Arc<dyn Clock>,
+    Arc<dyn Sleeper>,
+);
+
+/// Returns where the sandbox of an estate keeps its state.
+pub fn sandbox_dir(estate: &Path) -> PathBuf {
+    estate.join(".aksgate").join("sandbox")
+}
+
+impl LoadedEstate {
+    /// Returns the environment of that name.
+    pub fn environment(&self, name: &str) -> Result<&Environment, CommandError> {
+        self.estate.environments.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.estate.environments.keys().map(String::as_str).collect();
+            let error = CommandError::failed(format!("no environment `{name}`"))
+                .detail(format!("the estate has {}", names.join(", ")));
+            match crate::diagnostic::did_you_mean(name, names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error,
+            }
+        })
+    }
+}
+
+/// The files that the estate consists of; others beside them are nobody's business here.
+fn is_of_estate(file: &SourceFile) -> bool {
+    file.path == config::ESTATE_FILE || file.path.contains('/')
+}
+
+fn files_digest(files: &[SourceFile]) -> String {
+    let files: Vec<Value> = files
+        .iter()
+        .map(|file| json!([file.path, data_encoding::BASE64.encode(&file.content)]))
+        .collect();
+    digest(&Value::from(files))
+}
+
+/// Reads a file that the command line names.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, CommandError> {
+    match store::read(path) {
+        Ok(Some(content)) => Ok(content),
+        Ok(None) => Err(CommandError::failed(format!("no file `{}`", path.display()))),
+        Err(error) => {
+            Err(CommandError::failed(format!("`{}` cannot be read", path.display())).detail(error.to_string()))
+        }
+    }
+}
+
+fn cloud_file(path: &Path) -> Result<Url, CommandError> {
+    let broken = |why: String| CommandError::failed(format!("`{}` names no cloud", path.display())).detail(why);
+    let document: Value = serde_json::from_slice(&read_file(path)?).map_err(|error| broken(error.to_string()))?;
+    let url = document.get("resourceManager").and_then(Value::as_str);
+    let url = url.ok_or_else(|| broken("it has no text `resourceManager`".to_owned()))?;
+    let url = Url::parse(url).map_err(|error| broken(error.to_string()))?;
+    match url.scheme() {
+        "https" => Ok(url),
+        _ => Err(broken("`resourceManager` has to be an https URL".to_owned())),
+    }
+}
+
+/// Says what is waited for.
+fn say(printer: &Printer, notice: &Notice) {
+    match notice {
+        Notice::Waiting {
+            method,
+            path,
+            wait,
+            status,
+            why,
+        } => {
+            let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+            printer.note(&format!(
+                "waiting {} s before {method} {} again: {}{status}",
+                wait.as_secs(),
+                plain(path),
+                plain(why)
+            ));
+        }
+        Notice::Running {
+            path, status, waited, ..
+        } => {
+            printer.detail(&format!(
+                "{}: {} for {} s",
+                plain(path),
+                plain(status),
+                waited.as_secs()
+            ));
+        }
+    }
+}
+
+/// Returns a failed call as an error of a command.
+pub fn arm_error(error: &ArmError) -> CommandError {
+    let failed = CommandError::failed(error.summary()).caused_by(error);
+    match error.action() {
+        Some(action) => failed.hint(action),
+        None => failed,
+    }
+}
+
+/// Returns "now" by ARM's clock, and says so if ours differs.
+pub fn server_now(connection: &Connection, printer: &Printer) -> Result<Timestamp, CommandError> {
+    let time = connection.client.server_time().ok_or_else(|| {
+        CommandError::new(Exit::Failed, "azure sent no date").hint("a proxy may strip the `Date` header of answers")
+    })?;
+    if time.skew_seconds().abs() > LARGEST_SKEW {
+        printer.note(&format!(
+            "warning: this machine's clock is {} s away from Azure's; Azure's is used",
+            time.skew_seconds().abs()
+        ));
+    }
+    Ok(time.server)
+}
+
+/// Waits for Ctrl-C or SIGTERM; false if this machine cannot tell of them.
+pub async fn interrupted() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return tokio::signal::ctrl_c().await.is_ok();
+        };
+        tokio::select! {
+            answer = tokio::signal::ctrl_c() => answer.is_ok(),
+            answer = terminate.recv() => answer.is_some(),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.is_ok()
+}

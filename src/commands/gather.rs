@@ -1,0 +1,153 @@
+//! What `plan` and `apply` have in common: read what is live, say what should be there, and make the plan of it.
+
+use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
+use super::error::CommandError;
+use crate::catalog::Catalog;
+use crate::config::Environment;
+use crate::desired::{self, Desired, DesiredError, Sources};
+use crate::kinds::Kind;
+use crate::model::{Period, ResourceId, Timestamp};
+use crate::observe::{observe, refine};
+use crate::observed::Observed;
+use crate::plan::{Header, Inputs, Plan, make};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a plan can be applied.
+const VALID: Period = Period::from_seconds(24 * 3_600);
+
+/// A plan with what carrying it out needs.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The plan.
+    pub plan: Plan,
+    /// The documents to write, by kind and object.
+    pub documents: BTreeMap<(Kind, ResourceId), Value>,
+    /// Now, by ARM's clock.
+    pub now: Timestamp,
+}
+
+/// Makes the plan of an environment; with gates named, of these only.
+pub async fn gather(
+    context: &Context,
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    gates: &[String],
+) -> Result<Gathered, CommandError> {
+    known_gates(environment, gates)?;
+    let mut observed = observe(&connection.client, environment)
+        .await
+        .map_err(|error| arm_error(&error))?;
+    let now = server_now(connection, &context.printer)?;
+    let wanted = want(loaded, environment, &observed, now, gates)?;
+    let doubtful = doubtful(&observed, &wanted);
+    refine(&connection.client, &mut observed, &doubtful)
+        .await
+        .map_err(|error| arm_error(&error))?;
+    let wanted = want(loaded, environment, &observed, now, gates)?;
+    let header = Header {
+        environment: environment.name.clone(),
+        scope: environment.scope.to_string(),
+        tenant: environment.tenant.clone(),
+        endpoint: connection.endpoint.clone(),
+        gates: gates
+            .iter()
+            .cloned()
+            .collect::<BTreeSet<String>>()
+            .into_iter()
+            .collect(),
+        config_digest: loaded.digest.clone(),
+        time: now,
+        expires: now.plus(VALID),
+        plan_id: String::new(),
+    };
+    let Desired {
+        objects,
+        held,
+        findings,
+    } = wanted;
+    let inputs = Inputs {
+        header,
+        owner: &loaded.estate.owner,
+        desired: &objects,
+        observed: &observed,
+        held,
+        findings,
+        gates,
+    };
+    let plan = make(inputs);
+    let documents = objects
+        .into_iter()
+        .map(|object| ((object.kind, object.id), object.body))
+        .collect();
+    Ok(Gathered { plan, documents, now })
+}
+
+fn want(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    observed: &Observed,
+    now: Timestamp,
+    gates: &[String],
+) -> Result<Desired, CommandError> {
+    let (estate, renderer) = (&loaded.estate, &loaded.renderer);
+    let sources = Sources {
+        estate,
+        environment,
+        catalog: Catalog::embedded(),
+        renderer,
+        observed,
+        now,
+    };
+    desired::objects(sources, gates).map_err(|error| desired_error(&error))
+}
+
+/// The clusters that would be written or are held, as Resource Graph saw them: it may be behind.
+fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<ResourceId> {
+    let held: Vec<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
+    let differs = |id: &ResourceId| {
+        let object = wanted
+            .objects
+            .iter()
+            .find(|object| object.kind == Kind::PolicyAddon && object.id == *id);
+        match (object, observed.get(Kind::PolicyAddon, id)) {
+            (Some(object), Some(live)) => {
+                let after = object.kind.merged(&object.body, Some(&live.wire));
+                object.kind.comparable(&after) != live.comparable()
+            }
+            _ => false,
+        }
+    };
+    let clusters = observed.clusters.iter().map(|cluster| &cluster.id);
+    clusters
+        .filter(|id| differs(id) || held.contains(&id.name()))
+        .cloned()
+        .collect()
+}
+
+/// Refuses gates that the environment does not have.
+pub fn known_gates(environment: &Environment, gates: &[String]) -> Result<(), CommandError> {
+    let Some(unknown) = gates.iter().find(|gate| !environment.gates.contains_key(*gate)) else {
+        return Ok(());
+    };
+    let names: Vec<&str> = environment.gates.keys().map(String::as_str).collect();
+    let error =
+        CommandError::failed(format!("environment `{}` has no gate `{unknown}`", environment.name)).detail(format!(
+            "it has {}",
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
+        ));
+    Err(match crate::diagnostic::did_you_mean(unknown, names) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+/// Returns what cannot be rendered as an error of a command.
+pub fn desired_error(error: &DesiredError) -> CommandError {
+    CommandError::failed("the documents cannot be rendered").caused_by(error)
+}

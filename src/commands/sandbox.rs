@@ -1,0 +1,194 @@
+//! `aksgate sandbox`
+
+use super::context::{Context, interrupted, sandbox_dir};
+use super::error::{CommandError, Exit};
+use crate::clock::TokioSleeper;
+use crate::model::{Period, Timestamp};
+use crate::sandbox::serve::{self, Listening, ServeOptions, SocketAddr};
+use crate::sandbox::{self, SeedOptions, Summary};
+use crate::view::printer::Format;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Look at, reset or serve the embedded sandbox
+///
+/// The sandbox is a small Azure inside this program. `--sandbox` on any command talks to it; its state lies in
+/// .aksgate/sandbox/ of the estate.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aksgate sandbox show
+  aksgate sandbox reset --seed 7 --clusters 40
+  aksgate sandbox advance 3d
+  aksgate sandbox serve --listen 127.0.0.1:8443")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show what is in it
+    Show,
+    /// Start over
+    Reset {
+        /// Makes another estate for each number
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Make this many clusters instead of the seven that show every condition
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        clusters: Option<u32>,
+    },
+    /// Move its clock forward
+    Advance {
+        /// How far, such as 3d or 20m
+        #[arg(value_parser = |text: &str| Period::parse(text).ok_or("write it like `3d` or `1h30m`"))]
+        time: Period,
+    },
+    /// Serve it over TLS to any client, in a process of its own
+    Serve {
+        /// Listen here; port 0 takes a free one
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Add each exchange to this file as a line of JSON, without tokens
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let folder = sandbox_dir(&context.estate_dir()?);
+    match &args.command {
+        Command::Show => {
+            let summary = sandbox::summary(&folder).map_err(|error| failed(&error))?;
+            print(context, "show", &summary);
+        }
+        Command::Reset { seed, clusters } => {
+            let clusters = clusters.and_then(|count| usize::try_from(count).ok());
+            let options = SeedOptions {
+                seed: *seed,
+                clusters,
+                entropy: 0,
+            };
+            let summary = sandbox::reset(&folder, &options).map_err(|error| failed(&error))?;
+            print(context, "reset", &summary);
+        }
+        Command::Advance { time } => {
+            let now = sandbox::advance(&folder, time.seconds()).map_err(|error| failed(&error))?;
+            advanced(context, Timestamp::from_seconds(now));
+        }
+        Command::Serve { listen, record } => serve(context, folder, *listen, record.clone()).await?,
+    }
+    Ok(Exit::Done)
+}
+
+fn failed(error: &dyn std::error::Error) -> CommandError {
+    CommandError::failed("the sandbox failed").caused_by(error)
+}
+
+fn advanced(context: &Context, now: Timestamp) {
+    let text = match context.printer.format {
+        Format::Json => {
+            let document =
+                json!({"formatVersion": 1, "command": "sandbox advance", "outcome": "done", "now": now.to_string()});
+            format!("{document:#}")
+        }
+        _ => format!("The sandbox's clock stands at {now}."),
+    };
+    context.printer.data(&text);
+}
+
+async fn serve(
+    context: &Context,
+    directory: PathBuf,
+    listen: SocketAddr,
+    record: Option<PathBuf>,
+) -> Result<(), CommandError> {
+    let ready = |listening: &Listening| {
+        let file = listening.authority_file.display();
+        let text = match context.printer.format {
+            Format::Json => {
+                let document = json!({"formatVersion": 1, "command": "sandbox serve", "outcome": "listening",
+                                      "resourceManager": listening.url, "caFile": file.to_string()});
+                document.to_string()
+            }
+            _ => format!(
+                "Serving the sandbox at {}
+Its certificate authority is {file}",
+                listening.url
+            ),
+        };
+        context.printer.data(&text);
+    };
+    let options = ServeOptions {
+        directory,
+        listen,
+        record,
+    };
+    let stop = async {
+        if !interrupted().await {
+            std::future::pending::<()>().await;
+        }
+    };
+    serve::serve(options, Arc::new(TokioSleeper), ready, stop)
+        .await
+        .map_err(|error| failed(&error))
+}
+
+fn print(context: &Context, command: &str, summary: &Summary) {
+    let printer = &context.printer;
+    let now = Timestamp::from_seconds(summary.now);
+    if printer.format == Format::Json {
+        let clusters: Vec<Value> = summary
+            .clusters
+            .iter()
+            .map(|cluster| {
+                json!({"id": cluster.id, "location": cluster.location, "powerState": cluster.power,
+                       "provisioningState": cluster.provisioning, "policyAddon": cluster.addon})
+            })
+            .collect();
+        let document = json!({
+            "formatVersion": 1,
+            "command": format!("sandbox {command}"),
+            "outcome": "done",
+            "instance": summary.instance,
+            "seed": summary.seed,
+            "now": now.to_string(),
+            "tenant": summary.tenant,
+            "subscriptions": summary.subscriptions.iter().map(|(id, name, group)| json!({"id": id, "name": name, "managementGroup": group})).collect::<Vec<_>>(),
+            "clusters": clusters,
+            "assignments": summary.assignments,
+            "customDefinitions": summary.definitions,
+            "defender": summary.defender.iter().map(|(id, tier)| json!({"subscription": id, "tier": tier})).collect::<Vec<_>>(),
+        });
+        printer.data(&crate::view::text::json(&document));
+        return;
+    }
+    let mut text = format!("Sandbox {} at {now}, seed {}\n\n", summary.instance, summary.seed);
+    for (name, above) in &summary.management_groups {
+        let above = above.as_deref().map(|above| format!(" in {above}")).unwrap_or_default();
+        text.push_str(&format!("  management group {name}{above}\n"));
+    }
+    for (id, name, group) in &summary.subscriptions {
+        text.push_str(&format!("  subscription {name} ({id}) in {group}\n"));
+    }
+    text.push('\n');
+    for cluster in summary.clusters.iter().take(50) {
+        let name = cluster.id.rsplit('/').next().unwrap_or_default();
+        let addon = if cluster.addon { "add-on on" } else { "add-on off" };
+        text.push_str(&format!(
+            "  cluster {name}: {}, {}, {}, {addon}\n",
+            cluster.location, cluster.power, cluster.provisioning
+        ));
+    }
+    if summary.clusters.len() > 50 {
+        text.push_str(&format!("  and {} clusters more\n", summary.clusters.len() - 50));
+    }
+    text.push_str(&format!(
+        "\n{} clusters, {} policy assignments, {} custom definitions.",
+        summary.clusters.len(),
+        summary.assignments.len(),
+        summary.definitions
+    ));
+    printer.data(&text);
+}

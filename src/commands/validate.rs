@@ -1,0 +1,86 @@
+//! `aksgate validate`
+
+use super::context::Context;
+use super::error::{CommandError, Exit};
+use crate::diagnostic::Severity;
+use crate::view::diagnostics;
+use crate::view::printer::Format;
+use crate::view::text::markdown;
+use serde_json::json;
+
+/// Check the estate's files, without calling Azure
+///
+/// Tells every mistake in one run, with file, line and column. `plan` and `apply` do the same before their first call.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aksgate validate
+  aksgate validate -C estates/shop --format json")]
+pub(super) struct Args {}
+
+pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError> {
+    let checked = context.check_estate()?;
+    let errors = checked
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
+    let exit = if errors > 0 { Exit::Failed } else { Exit::Done };
+    let printer = &context.printer;
+    let counts = checked.loaded.as_ref().map(|(estate, _)| {
+        let gates: usize = estate
+            .environments
+            .values()
+            .map(|environment| environment.gates.len())
+            .sum();
+        (estate.environments.len(), gates, estate.initiatives.len())
+    });
+    match printer.format {
+        Format::Json => {
+            let document = json!({
+                "formatVersion": 1,
+                "command": "validate",
+                "outcome": exit.outcome(),
+                "exitCode": exit.code(),
+                "diagnostics": diagnostics::to_json(&checked.diagnostics),
+            });
+            printer.data(&crate::view::text::json(&document));
+        }
+        Format::Markdown => {
+            printer.data(&format!(
+                "## Estate: {}\n",
+                if errors > 0 { "mistakes found" } else { "valid" }
+            ));
+            for found in &checked.diagnostics {
+                let place = found
+                    .span
+                    .map(|span| format!(":{}:{}", span.line, span.column))
+                    .unwrap_or_default();
+                let weight = if found.severity == Severity::Error {
+                    "error"
+                } else {
+                    "warning"
+                };
+                let text = [found.summary.as_str(), found.label.as_str()]
+                    .into_iter()
+                    .filter(|t| !t.is_empty());
+                let text = text.collect::<Vec<_>>().join(": ");
+                printer.data(&format!(
+                    "- **{weight}** {}{place}: {}",
+                    markdown(&found.file),
+                    markdown(&text)
+                ));
+            }
+        }
+        Format::Human => {
+            if !checked.diagnostics.is_empty() {
+                printer.error(&context.diagnostics(&checked.diagnostics, &checked.files));
+            }
+            if let Some((environments, gates, initiatives)) = counts {
+                printer.data(&format!(
+                    "The estate is valid: {environments} environments with {gates} gates, {initiatives} initiatives."
+                ));
+            }
+        }
+    }
+    Ok(exit)
+}
