@@ -1,0 +1,31 @@
+//! Runs the built program as its users do: one module a command, and one for each journey through several.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; it makes and reads files of its own"
+)]
+
+mod apply;
+mod catalog;
+mod changes;
+mod completions;
+mod foreign;
+mod global;
+mod harness;
+mod help;
+mod init;
+mod mistakes;
+mod plan;
+mod plan_file;
+mod readme;
+mod reference;
+mod render;
+mod sandbox;
+mod schema;
+mod show;
+mod stale;
+mod validate;
+mod version;
