@@ -15,7 +15,6 @@
 mod action;
 mod answer;
 mod client;
-mod credential;
 mod error;
 mod fault;
 mod graph;
@@ -26,18 +25,19 @@ mod path;
 mod reason;
 mod request;
 mod retry;
+mod sign_in;
 #[cfg(test)]
 mod testing;
 mod transport;
 mod versions;
 
 pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime};
-pub use credential::azure_cli;
 pub use error::{ArmError, ArmErrorKind};
 pub use fault::NetworkFault;
 pub use graph::{GraphQuery, GraphScope};
 pub use options::{ClientOptions, Notice};
 pub use reason::PolicyHit;
 pub use retry::RetryLimits;
-pub use transport::{Proxies, TransportError, TransportOptions, https_transport};
+pub use sign_in::{SignInError, SignInMethod, SignInOptions, SignInValues, sign_in};
+pub use transport::{Proxies, TransportError, TransportOptions, https_transport, machine_transport};
 pub use versions::{ApiVersions, Endpoints, endpoints};

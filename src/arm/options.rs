@@ -110,4 +110,11 @@ pub enum Notice {
         /// How long the next wait is.
         wait: Duration,
     },
+    /// The first token is there.
+    SignedIn {
+        /// The way that gave it.
+        method: &'static str,
+        /// The ways that were looked at before, and why each was passed over.
+        passed_over: Vec<(&'static str, String)>,
+    },
 }

@@ -4,10 +4,10 @@
 
 use super::answer::Answer;
 use super::client::Client;
-use super::credential::SignInFault;
 use super::error::{ArmError, ArmErrorKind};
 use super::fault::{self, NetworkFault};
 use super::reason::clean;
+use super::sign_in::SignInFault;
 use crate::config::Cloud;
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::{ACCEPT, CLIENT_REQUEST_ID, CONTENT_TYPE, IF_MATCH};
@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use std::error::Error;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The largest answer that is read, unpacked: 64 MiB.
 pub(super) const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -75,6 +76,21 @@ pub(super) struct Failure {
     pub(super) error: ArmError,
     /// The request cannot have been seen by the server.
     pub(super) unsent: bool,
+    /// There was no token, and another try may bring one.
+    pub(super) token_may_come: bool,
+    /// How long whoever gives tokens asks to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn new(error: ArmError, unsent: bool) -> Failure {
+        Failure {
+            error,
+            unsent,
+            token_may_come: false,
+            retry_after: None,
+        }
+    }
 }
 
 impl Client {
@@ -126,7 +142,7 @@ impl Client {
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 let message = format!("the answer is larger than {} MiB", LARGEST_ANSWER / (1024 * 1024));
                 let error = ArmError::new(ArmErrorKind::Unusable, call, message).answered(&answer);
-                return Err(Failure { error, unsent: false });
+                return Err(Failure::new(error, false));
             }
             body.extend_from_slice(&chunk);
         }
@@ -140,19 +156,20 @@ fn failure(call: &Call, error: azure_core::Error) -> Failure {
     let kind = error.kind().clone();
     if kind == ErrorKind::Credential {
         // What a credential says is taken as text only: its source could hold what the sign-in tool printed.
-        let sign_in = match find::<SignInFault>(&error) {
-            Some(fault) => ArmError::new(ArmErrorKind::SignIn, call, fault.detail.clone()).advising(&fault.advice),
-            None => ArmError::new(ArmErrorKind::SignIn, call, chain(&error)),
+        let Some(fault) = find::<SignInFault>(&error) else {
+            return Failure::new(ArmError::new(ArmErrorKind::SignIn, call, chain(&error)), true);
         };
+        let error = ArmError::new(ArmErrorKind::SignIn, call, fault.detail.clone()).advising(&fault.advice);
         return Failure {
-            error: sign_in,
-            unsent: true,
+            token_may_come: fault.passing,
+            retry_after: fault.retry_after,
+            ..Failure::new(error, true)
         };
     }
     let unsent = kind == ErrorKind::Connection;
     if !unsent && kind != ErrorKind::Io {
         let error = ArmError::new(ArmErrorKind::NotSent, call, chain(&error));
-        return Failure { error, unsent: true };
+        return Failure::new(error, true);
     }
     let fault = fault::classify(&error, unsent);
     let host = call.url.host_str().unwrap_or_default();
@@ -164,10 +181,7 @@ fn failure(call: &Call, error: azure_core::Error) -> Failure {
         Ok(error) => network.caused_by(Box::new(error.without_url())),
         Err(error) => network.caused_by(Box::new(error)),
     };
-    Failure {
-        error,
-        unsent: unsent || fault == NetworkFault::UnknownHost,
-    }
+    Failure::new(error, unsent || fault == NetworkFault::UnknownHost)
 }
 
 /// Returns the first source of an error that is a `T`.

@@ -101,7 +101,7 @@ impl Client {
             let again = may_repeat(call.purpose, &setback);
             let asked = match &setback {
                 Setback::Answer(answer) => answer.retry_after(self.inner.clock.now()),
-                Setback::Failure(_) => None,
+                Setback::Failure(failure) => failure.retry_after,
             };
             let (status, error) = match setback {
                 Setback::Answer(answer) => (Some(answer.status), ArmError::refused(call, &answer)),
@@ -149,7 +149,7 @@ fn may_repeat(purpose: Purpose, setback: &Setback) -> bool {
         Setback::Answer(answer) => purpose != Purpose::Start && matches!(answer.status, 408 | 500 | 502 | 503 | 504),
         Setback::Failure(failure) => {
             let passing = matches!(failure.error.kind(), ArmErrorKind::Network(fault) if fault.may_pass());
-            passing && (failure.unsent || purpose != Purpose::Start)
+            failure.token_may_come || passing && (failure.unsent || purpose != Purpose::Start)
         }
     }
 }

@@ -198,6 +198,17 @@ impl Script {
         }
     }
 
+    /// A script whose tokens come from elsewhere.
+    pub(super) fn with_credential(
+        credential: Arc<dyn TokenCredential>,
+        turns: impl IntoIterator<Item = Turn>,
+    ) -> Script {
+        let mut script = Script::new(turns);
+        let options = options(&script.state, Cloud::Public, "https://management.azure.com");
+        script.client = Client::new(ClientOptions { credential, ..options }).unwrap();
+        script
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

@@ -4,8 +4,10 @@
 #![expect(clippy::disallowed_methods, reason = "this is the home of the process's environment")]
 
 use super::error::{CommandError, Exit};
+use super::sign_in;
 use crate::arm::{
-    ApiVersions, ArmError, Client, ClientOptions, Notice, TransportOptions, azure_cli, endpoints, https_transport,
+    ApiVersions, ArmError, Client, ClientOptions, Endpoints, Notice, SignInMethod, SignInOptions, TransportOptions,
+    endpoints, https_transport, machine_transport,
 };
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Sleeper, SystemClock, TokioSleeper};
@@ -96,7 +98,27 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub ca_file: Option<PathBuf>,
-    /// Talk to the Azure Resource Manager that this JSON file names as "resourceManager"
+    /// Sign in this way
+    #[arg(
+        long,
+        global = true,
+        value_name = "METHOD",
+        default_value = SignInMethod::Auto.name(),
+        value_parser = sign_in::method_parser(),
+        env = "AKSGATE_AUTH",
+        help_heading = "Global options"
+    )]
+    pub auth: SignInMethod,
+    /// Sign in as this application, or as this user-assigned identity of the machine
+    #[arg(
+        long,
+        global = true,
+        value_name = "ID",
+        env = "AZURE_CLIENT_ID",
+        help_heading = "Global options"
+    )]
+    pub client_id: Option<String>,
+    /// Talk to the cloud that this JSON file describes: "resourceManager", and perhaps "authority"
     #[arg(
         long,
         global = true,
@@ -324,25 +346,46 @@ impl Context {
     }
 
     fn azure_parts(&self, environment: &Environment) -> Result<Parts, CommandError> {
-        let endpoint = match &self.global.cloud_file {
-            Some(path) => cloud_file(path)?,
-            None => endpoints(environment.cloud).resource_manager,
+        let known = endpoints(environment.cloud);
+        let cloud = match &self.global.cloud_file {
+            Some(path) => cloud_file(path, known)?,
+            None => known,
         };
-        let credential = azure_cli(&environment.tenant, environment.cloud)
-            .map_err(|error| CommandError::failed("cannot sign in to azure").detail(error.to_string()))?;
         let mut options = TransportOptions::default();
         if let Some(path) = &self.global.ca_file {
             options.extra_authorities = Some(read_file(path)?);
         }
         let transport = https_transport(&options)
             .map_err(|error| CommandError::failed("the certificates cannot be used").caused_by(&error))?;
-        let name = endpoint.as_str().trim_end_matches('/').to_owned();
+        let machine =
+            machine_transport().map_err(|error| CommandError::failed("no connection can be made").caused_by(&error))?;
+        let clock = Arc::new(SystemClock);
+        let printer = Arc::clone(&self.printer);
+        let variable = |name: &str| std::env::var_os(name);
+        let credential = crate::arm::sign_in(SignInOptions {
+            method: self.global.auth,
+            tenant: environment.tenant.clone(),
+            cloud: environment.cloud,
+            authority: cloud.authority,
+            values: sign_in::values(self.global.auth, self.global.client_id.as_deref(), &variable)?,
+            transport: Arc::clone(&transport),
+            machine,
+            clock: clock.clone(),
+            notices: Arc::new(move |notice| say(&printer, &notice)),
+            executor: None,
+        })
+        .map_err(|error| {
+            CommandError::failed("cannot sign in to azure")
+                .detail(error.detail)
+                .hint(error.advice)
+        })?;
+        let name = cloud.resource_manager.as_str().trim_end_matches('/').to_owned();
         Ok((
-            endpoint,
+            cloud.resource_manager,
             name,
             credential,
             transport,
-            Arc::new(SystemClock),
+            clock,
             Arc::new(TokioSleeper),
         ))
     }
@@ -425,16 +468,40 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, CommandError> {
     }
 }
 
-fn cloud_file(path: &Path) -> Result<Url, CommandError> {
+/// Returns the cloud that a file describes; what it does not name is as in `known`.
+fn cloud_file(path: &Path, known: Endpoints) -> Result<Endpoints, CommandError> {
     let broken = |why: String| CommandError::failed(format!("`{}` names no cloud", path.display())).detail(why);
     let document: Value = serde_json::from_slice(&read_file(path)?).map_err(|error| broken(error.to_string()))?;
-    let url = document.get("resourceManager").and_then(Value::as_str);
-    let url = url.ok_or_else(|| broken("it has no text `resourceManager`".to_owned()))?;
-    let url = Url::parse(url).map_err(|error| broken(error.to_string()))?;
-    match url.scheme() {
-        "https" => Ok(url),
-        _ => Err(broken("`resourceManager` has to be an https URL".to_owned())),
+    let keys = document.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    for key in keys {
+        if !["resourceManager", "authority"].contains(&key) {
+            let error = broken(format!("`{key}` is not known here"));
+            return Err(error.hint("it may hold `resourceManager` and `authority`"));
+        }
     }
+    let url = |key: &str| -> Result<Option<Url>, CommandError> {
+        let Some(value) = document.get(key) else {
+            return Ok(None);
+        };
+        let text = value.as_str().ok_or_else(|| broken(format!("`{key}` is not a text")))?;
+        let url = Url::parse(text).map_err(|error| broken(format!("`{key}`: {error}")))?;
+        let plain = url.scheme() == "https"
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if plain {
+            Ok(Some(url))
+        } else {
+            Err(broken(format!("`{key}` has to be https, a host and perhaps a port")))
+        }
+    };
+    let resource_manager = url("resourceManager")?;
+    Ok(Endpoints {
+        resource_manager: resource_manager.ok_or_else(|| broken("it has no `resourceManager`".to_owned()))?,
+        authority: url("authority")?.unwrap_or(known.authority),
+    })
 }
 
 /// Says what is waited for.
@@ -464,6 +531,12 @@ fn say(printer: &Printer, notice: &Notice) {
                 plain(status),
                 waited.as_secs()
             ));
+        }
+        Notice::SignedIn { method, passed_over } => {
+            for (method, why) in passed_over {
+                printer.detail(&format!("not signed in with `{method}`: {why}"));
+            }
+            printer.detail(&format!("signed in with `{method}`"));
         }
     }
 }

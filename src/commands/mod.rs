@@ -15,6 +15,7 @@ mod render;
 mod sandbox;
 mod schema;
 mod show;
+mod sign_in;
 mod validate;
 mod version;
 

@@ -96,7 +96,7 @@ pub const HOMES: &[Home] = &[
         "only the rim knows the command line"),
     home(&["azure_identity", "typespec", "typespec_client_core"], &["arm"],
         "one place signs in and sends"),
-    home(&["azure_core"], &["arm", "sandbox::transport", "commands::context"],
+    home(&["azure_core"], &["arm", "sandbox::transport", "commands::context", "commands::sign_in"],
         "one place sends; the sandbox offers itself as a transport, and the context puts the two together"),
     home(&["azure_core::time", "time"], &["arm"],
         "times are `model::Timestamp` everywhere else"),
