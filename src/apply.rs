@@ -2,7 +2,10 @@
 //!
 //! Owns what happens to a step and how it is told. Must not decide what a plan holds, nor print.
 
-use crate::arm::{ArmError, Client, PutOptions};
+#[cfg(test)]
+mod tests;
+
+use crate::arm::{ArmError, Client, PutOptions, Turns};
 use crate::clock::Stopwatch;
 use crate::diff::{changes, digest};
 use crate::kinds::{Direction, Kind};
@@ -202,22 +205,47 @@ fn doomed(step: &Step, outcomes: &BTreeMap<String, Outcome>) -> Option<String> {
     (!names.is_empty()).then(|| format!("waits for {}, which was not done", names.join(", ")))
 }
 
+/// Carries out a step; where its write has to wait for something that goes on in Azure, everything is read and decided again after it.
 async fn carry_out(run: &Run<'_>, step: &Step) -> Outcome {
-    match try_step(run, step).await {
-        Ok(outcome) => outcome,
-        Err(error) if error.outcome_unknown() => settle_by_reading(run, step, error).await,
-        Err(error) => Outcome::Failed(Failure::Arm(Box::new(error))),
+    let mut turns = Turns::default();
+    let mut in_doubt = false;
+    loop {
+        let error = match try_step(run, step, turns != Turns::default()).await {
+            // It was our own write whose answer was lost.
+            Ok(Outcome::AlreadyDone) if in_doubt => return Outcome::Done,
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        in_doubt |= error.outcome_unknown();
+        let again = !run.stop.load(Ordering::SeqCst) && may_come_again(run, step, &error, &mut turns).await;
+        if !again && in_doubt {
+            return settle_by_reading(run, step, error).await;
+        }
+        if !again {
+            return Outcome::Failed(Failure::Arm(Box::new(error)));
+        }
     }
 }
 
-async fn try_step(run: &Run<'_>, step: &Step) -> Result<Outcome, ArmError> {
+/// Waits for what stood in the way of a write; false if nothing is there to be waited for.
+async fn may_come_again(run: &Run<'_>, step: &Step, error: &ArmError, turns: &mut Turns) -> bool {
+    if step.kind.is_part_of_resource() {
+        return run.client.wait_for_turn(step.object.as_str(), error, turns).await;
+    }
+    // A definition that this plan wrote is not known everywhere at once; of any other one a person should hear.
+    let waits_for_definition = step.kind == Kind::PolicyAssignment && !step.depends_on.is_empty();
+    waits_for_definition && run.client.wait_for_definition(error, turns).await
+}
+
+/// Reads, decides and writes once; `again` after a write that had to wait for others.
+async fn try_step(run: &Run<'_>, step: &Step, again: bool) -> Result<Outcome, ArmError> {
     let live = read(run.client, step.kind, &step.object).await?;
     if is_as_planned(run, step, live.as_ref()) {
         return Ok(Outcome::AlreadyDone);
     }
     // What moved is told first: it says who wrote, and is mostly why a saved step is not one of now.
     let refused = || run.refused.get(&step.id).cloned();
-    let reason = moved(step, live.as_ref()).or_else(refused);
+    let reason = moved(step, live.as_ref(), again).or_else(refused);
     if let Some(reason) = reason.or_else(|| foreign(run, step, live.as_ref())) {
         return Ok(Outcome::Stale(reason));
     }
@@ -243,6 +271,7 @@ async fn try_step(run: &Run<'_>, step: &Step) -> Result<Outcome, ArmError> {
         ));
     }
     stamp(&mut body, run.now, run.plan_id);
+    let others = live.as_ref().and_then(|live| step.kind.settings_of_others(&live.wire));
     let if_match = live
         .and_then(|live| live.etag)
         .filter(|_| step.kind.is_part_of_resource());
@@ -256,7 +285,9 @@ async fn try_step(run: &Run<'_>, step: &Step) -> Result<Outcome, ArmError> {
         .await?;
     let after = step.after.clone().unwrap_or_default();
     let difference = || differs(&after, step.kind, &answer.body);
-    Ok(match refused_extension(&answer.body).or_else(difference) {
+    let touched = || others.and_then(|before| touched(&before, step.kind, &answer.body));
+    let wrong = refused_extension(&answer.body).or_else(difference).or_else(touched);
+    Ok(match wrong {
         Some(difference) => Outcome::Failed(Failure::Differs(difference)),
         None => Outcome::Done,
     })
@@ -285,7 +316,9 @@ fn is_as_planned(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> bool 
 }
 
 /// What is not as the plan saw it, and who changed it.
-fn moved(step: &Step, live: Option<&LiveObject>) -> Option<String> {
+///
+/// What was waited for has moved the object as a whole; then only our part of it counts.
+fn moved(step: &Step, live: Option<&LiveObject>, waited: bool) -> Option<String> {
     let by = |live: &LiveObject| {
         live.last_writer()
             .map(|by| format!(", last written by {by}"))
@@ -297,7 +330,12 @@ fn moved(step: &Step, live: Option<&LiveObject>) -> Option<String> {
         (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
         (Some(seen), Some(live)) => {
             let now = live.fingerprint();
-            (now != *seen).then(|| format!("it was changed since the plan was made{}", by(live)))
+            let same = if waited {
+                now.content == seen.content
+            } else {
+                now == *seen
+            };
+            (!same).then(|| format!("it was changed since the plan was made{}", by(live)))
         }
     }
 }
@@ -379,6 +417,29 @@ fn differs(after: &Value, kind: Kind, wire: &Value) -> Option<String> {
     (!found.is_empty()).then(|| format!("azure took the write, but {}", found.join(", ")))
 }
 
+/// The settings of others that are not as they were before the write. Their values are nobody's business here.
+fn touched(before: &Value, kind: Kind, wire: &Value) -> Option<String> {
+    let after = kind.settings_of_others(wire).filter(|_| !wire.is_null())?;
+    let found = changes(before, &after);
+    let paths: Vec<String> = found
+        .iter()
+        .take(10)
+        .map(|change| format!("`{}`", change.path))
+        .collect();
+    let more = found.len().saturating_sub(paths.len());
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    (!paths.is_empty()).then(|| {
+        format!(
+            "azure took the write, but settings that are not aksgate's changed with it: {}{more}; look at the resource before anything else",
+            paths.join(", ")
+        )
+    })
+}
+
 /// Returns the weakening steps that nobody allowed: `allowed` names gates or objects.
 pub fn not_allowed<'a>(plan: &'a Plan, allowed: &'a [String]) -> Vec<&'a Step> {
     let named = |step: &&Step| {
@@ -394,56 +455,4 @@ pub fn not_allowed<'a>(plan: &'a Plan, allowed: &'a [String]) -> Vec<&'a Step> {
         .filter(|step| step.direction == Direction::Weakens)
         .filter(named)
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Header;
-
-    #[test]
-    fn a_name_allows_only_what_it_names() {
-        let step = |kind, id: &str, gate: Option<&str>| Step {
-            id: "step-001".into(),
-            kind,
-            object: ResourceId::parse(id).unwrap(),
-            gate: gate.map(str::to_owned),
-            depends_on: Vec::new(),
-            action: Action::Update,
-            direction: Direction::Weakens,
-            reason: None,
-            before: None,
-            after: None,
-            fingerprint: None,
-        };
-        let pricing = |subscription: &str| {
-            format!("/subscriptions/{subscription}/providers/Microsoft.Security/pricings/Containers")
-        };
-        let plan = Plan {
-            header: Header {
-                environment: "dev".into(),
-                scope: String::new(),
-                tenant: String::new(),
-                endpoint: String::new(),
-                gates: Vec::new(),
-                config_digest: String::new(),
-                time: Timestamp::from_seconds(0),
-                expires: Timestamp::from_seconds(0),
-                plan_id: String::new(),
-            },
-            steps: vec![
-                step(Kind::DefenderPlan, &pricing("one"), None),
-                step(Kind::DefenderPlan, &pricing("two"), None),
-                step(Kind::PolicyAssignment, "/a/pods-00-x", Some("pods")),
-            ],
-            held: Vec::new(),
-            findings: Vec::new(),
-        };
-        let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
-        assert_eq!(refused("Containers"), 3);
-        assert_eq!(refused(&pricing("ONE")), 2);
-        assert_eq!(refused("pods"), 2);
-        assert_eq!(refused("pods-00-x"), 2);
-        assert_eq!(refused("pod"), 3);
-    }
 }

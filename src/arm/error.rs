@@ -212,7 +212,7 @@ impl ArmError {
     }
 
     /// Returns the HTTP method of what was tried.
-    pub fn method(&self) -> &str {
+    pub fn method(&self) -> &'static str {
         self.details.method
     }
 
@@ -257,8 +257,22 @@ impl ArmError {
     }
 
     /// Returns whether the object moved, or is being moved by somebody else: read again and decide again.
+    ///
+    /// A 409 can also stand for something that no waiting ends, such as a lock; its codes tell.
     pub fn is_conflict(&self) -> bool {
-        matches!(self.status(), Some(409 | 412)) && !self.has_code("ScopeLocked")
+        const MOVING: [&str; 5] = [
+            "OperationNotAllowed",
+            "EtagMismatch",
+            "AnotherOperationInProgress",
+            "Conflict",
+            "PreconditionFailed",
+        ];
+        self.kind() == ArmErrorKind::Refused
+            && match self.status() {
+                Some(412) => true,
+                Some(409) => self.codes().is_empty() || MOVING.iter().any(|code| self.has_code(code)),
+                _ => false,
+            }
     }
 
     /// Returns what a person should do, in a sentence; `None` if there is nothing better than the message.

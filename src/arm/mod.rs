@@ -27,8 +27,9 @@ mod request;
 mod retry;
 mod sign_in;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transport;
+mod turn;
 mod versions;
 
 pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime};
@@ -40,4 +41,5 @@ pub use reason::PolicyHit;
 pub use retry::RetryLimits;
 pub use sign_in::{SignInError, SignInMethod, SignInOptions, SignInValues, sign_in};
 pub use transport::{Proxies, TransportError, TransportOptions, https_transport, machine_transport};
+pub use turn::Turns;
 pub use versions::{ApiVersions, Endpoints, endpoints};

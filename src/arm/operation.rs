@@ -137,6 +137,27 @@ impl Client {
         }
     }
 
+    /// Returns when the resource at `path` says of no operation that it runs; whether one did.
+    ///
+    /// # Errors
+    /// A read that fails, and an operation that does not end in time.
+    pub(super) async fn wait_until_settled(&self, path: &str) -> Result<bool, ArmError> {
+        let get = self.call(Method::Get, Purpose::Poll, path, &[], None)?;
+        let mut patience = self.patience();
+        let mut was_running = false;
+        loop {
+            let answer = self.send(&get).await?;
+            let found = resource(&get, &answer)?;
+            match provisioning_state(&found.body) {
+                Some(state) if phase(state) == Phase::Running => {
+                    was_running = true;
+                    self.pause(&get, Some(&answer), state, None, &mut patience).await?;
+                }
+                _ => return Ok(was_running),
+            }
+        }
+    }
+
     /// Returns how the operation that `answer` started is watched; `None` if it started none.
     fn watch(&self, call: &Call, answer: &Answer, state: Option<Phase>) -> Result<Option<Watch>, ArmError> {
         let link = |name: &'static str| -> Result<Option<Url>, ArmError> {

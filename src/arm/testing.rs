@@ -19,11 +19,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What every token of the fake credential contains.
-pub(super) const SECRET: &str = "eyJhbGciOiJub25lIn0.very-secret-payload";
+pub(crate) const SECRET: &str = "eyJhbGciOiJub25lIn0.very-secret-payload";
 
 /// One scripted turn of the transport.
 #[derive(Clone, Debug)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     Answer {
         status: u16,
         headers: Vec<(String, String)>,
@@ -38,7 +38,7 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    pub(super) fn header(mut self, name: &str, value: &str) -> Turn {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Turn {
         if let Turn::Answer { headers, .. } = &mut self {
             headers.push((name.to_owned(), value.to_owned()));
         }
@@ -46,11 +46,11 @@ impl Turn {
     }
 }
 
-pub(super) fn answer(status: u16, body: Value) -> Turn {
+pub(crate) fn answer(status: u16, body: Value) -> Turn {
     raw(status, &body.to_string())
 }
 
-pub(super) fn raw(status: u16, body: &str) -> Turn {
+pub(crate) fn raw(status: u16, body: &str) -> Turn {
     Turn::Answer {
         status,
         headers: Vec::new(),
@@ -59,7 +59,7 @@ pub(super) fn raw(status: u16, body: &str) -> Turn {
 }
 
 /// The connection breaks after the request was sent.
-pub(super) fn broken() -> Turn {
+pub(crate) fn broken() -> Turn {
     Turn::Error {
         kind: ErrorKind::Io,
         text: "connection reset by peer",
@@ -67,7 +67,7 @@ pub(super) fn broken() -> Turn {
 }
 
 /// No connection is made.
-pub(super) fn unconnected() -> Turn {
+pub(crate) fn unconnected() -> Turn {
     Turn::Error {
         kind: ErrorKind::Connection,
         text: "connection refused",
@@ -76,15 +76,15 @@ pub(super) fn unconnected() -> Turn {
 
 /// A request that the transport saw.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Value,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Value,
 }
 
 impl Seen {
-    pub(super) fn header(&self, name: &str) -> String {
+    pub(crate) fn header(&self, name: &str) -> String {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     }
@@ -176,17 +176,17 @@ impl TokenCredential for State {
 }
 
 /// A client whose world follows a script; every answer must be used up.
-pub(super) struct Script {
+pub(crate) struct Script {
     state: Arc<State>,
     client: Client,
 }
 
 impl Script {
-    pub(super) fn new(turns: impl IntoIterator<Item = Turn>) -> Script {
+    pub(crate) fn new(turns: impl IntoIterator<Item = Turn>) -> Script {
         Script::in_cloud(Cloud::Public, "https://management.azure.com", turns)
     }
 
-    pub(super) fn in_cloud(cloud: Cloud, endpoint: &str, turns: impl IntoIterator<Item = Turn>) -> Script {
+    pub(crate) fn in_cloud(cloud: Cloud, endpoint: &str, turns: impl IntoIterator<Item = Turn>) -> Script {
         let state = Arc::new(State {
             turns: Mutex::new(turns.into_iter().collect()),
             ..State::default()
@@ -199,7 +199,7 @@ impl Script {
     }
 
     /// A script whose tokens come from elsewhere.
-    pub(super) fn with_credential(
+    pub(crate) fn with_credential(
         credential: Arc<dyn TokenCredential>,
         turns: impl IntoIterator<Item = Turn>,
     ) -> Script {
@@ -209,12 +209,12 @@ impl Script {
         script
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// Runs a future to its end and checks that the script was played to its end.
-    pub(super) fn run<T, F: Future<Output = T>>(&self, ask: impl FnOnce(Client) -> F) -> T {
+    pub(crate) fn run<T, F: Future<Output = T>>(&self, ask: impl FnOnce(Client) -> F) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let result = runtime.block_on(ask(self.client.clone()));
         let left = self.state.turns.lock().unwrap().len();
@@ -222,27 +222,27 @@ impl Script {
         result
     }
 
-    pub(super) fn requests(&self) -> Vec<Seen> {
+    pub(crate) fn requests(&self) -> Vec<Seen> {
         self.state.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn slept(&self) -> Vec<Duration> {
+    pub(crate) fn slept(&self) -> Vec<Duration> {
         self.state.slept.lock().unwrap().clone()
     }
 
-    pub(super) fn slept_seconds(&self) -> Vec<u64> {
+    pub(crate) fn slept_seconds(&self) -> Vec<u64> {
         self.slept().iter().map(Duration::as_secs).collect()
     }
 
-    pub(super) fn tokens_fetched(&self) -> usize {
+    pub(crate) fn tokens_fetched(&self) -> usize {
         *self.state.tokens.lock().unwrap()
     }
 
-    pub(super) fn token_scopes(&self) -> Vec<String> {
+    pub(crate) fn token_scopes(&self) -> Vec<String> {
         self.state.scopes.lock().unwrap().clone()
     }
 
-    pub(super) fn notices(&self) -> Vec<Notice> {
+    pub(crate) fn notices(&self) -> Vec<Notice> {
         self.state.notices.lock().unwrap().clone()
     }
 }
@@ -264,12 +264,12 @@ fn options(state: &Arc<State>, cloud: Cloud, endpoint: &str) -> ClientOptions {
 }
 
 /// Returns what making a client for an endpoint comes to.
-pub(super) fn client_for(endpoint: &str) -> Result<Client, super::ArmError> {
+pub(crate) fn client_for(endpoint: &str) -> Result<Client, super::ArmError> {
     Client::new(options(&Arc::new(State::default()), Cloud::Public, endpoint))
 }
 
 /// Returns a client that reaches `endpoint` through `transport`, with the rest of its world scripted.
-pub(super) fn client_over(endpoint: &str, transport: Arc<dyn HttpClient>) -> Client {
+pub(crate) fn client_over(endpoint: &str, transport: Arc<dyn HttpClient>) -> Client {
     let options = options(&Arc::new(State::default()), Cloud::Public, endpoint);
     Client::new(ClientOptions { transport, ..options }).unwrap()
 }

@@ -174,6 +174,16 @@ impl Kind {
         self.knowledge().merged(desired, observed)
     }
 
+    /// Returns the settings of a wire document that are somebody else's; none where the whole object is ours.
+    ///
+    /// A write must leave them as they are.
+    pub fn settings_of_others(self, wire: &Value) -> Option<Value> {
+        match self {
+            Kind::PolicyAddon => Some(policy_addon::settings_of_others(wire)),
+            _ => None,
+        }
+    }
+
     /// Returns why a change of comparable documents needs a new object, if it does.
     pub fn replacement(self, before: &Value, after: &Value) -> Option<String> {
         self.knowledge().replacement(before, after)

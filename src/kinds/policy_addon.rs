@@ -115,6 +115,56 @@ impl ResourceKind for PolicyAddon {
     }
 }
 
+/// What a cluster says of its state and not of its settings; it moves with every operation.
+const VOLATILE: [&str; 4] = ["eTag", "etag", "systemData", "currentOrchestratorVersion"];
+
+/// Returns the settings of a cluster that are not ours: without the add-on, and without what the server alone keeps.
+///
+/// Agent pools stand by name. An empty value says nothing, as an absent one.
+pub(super) fn settings_of_others(wire: &Value) -> Value {
+    let mut cluster = PolicyAddon.merged(&json!({}), Some(wire));
+    let properties = cluster.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties {
+        if let Some(profiles) = properties.get_mut("addonProfiles").and_then(Value::as_object_mut) {
+            profiles.retain(|key, _| !key.eq_ignore_ascii_case(KEY));
+        }
+        if let Some(Value::Array(pools)) = properties.remove("agentPoolProfiles") {
+            let pools = pools.into_iter().map(|mut pool| {
+                let name = pool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let scales = pool.get("enableAutoScaling") == Some(&Value::Bool(true));
+                if let Some(pool) = pool.as_object_mut().filter(|_| scales) {
+                    // The autoscaler's, not anybody's setting.
+                    pool.remove("count");
+                }
+                (name, pool)
+            });
+            properties.insert("agentPoolProfiles".to_owned(), Value::Object(pools.collect()));
+        }
+    }
+    without_empty(&cluster)
+}
+
+fn without_empty(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
+            let kept = kept.map(|(key, value)| (key.clone(), without_empty(value)));
+            Value::Object(kept.filter(|(_, value)| !is_empty(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_empty).collect()),
+        other => other.clone(),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
 /// Returns the add-on's profiles and the keys that they stand under, found without regard to case: one, if all is well.
 fn profiles(wire: &Value) -> Vec<(String, Map<String, Value>)> {
     let profiles = at(wire, &["properties", "addonProfiles"]).and_then(Value::as_object);
@@ -153,6 +203,29 @@ mod tests {
         let (one, two) = (state(json!({})), state(json!({"auditInterval": "never"})));
         assert_eq!(PolicyAddon.direction(Some(&one), Some(&two)), Direction::Weakens);
         assert_eq!(PolicyAddon.direction(Some(&one), Some(&one)), Direction::Neutral);
+    }
+
+    #[test]
+    fn settings_of_others_are_told_from_state_and_from_ours() {
+        let cluster = |addon: bool, count: u32, tier: &str| {
+            json!({"id": "/x", "eTag": count.to_string(), "location": "westeurope", "tags": {}, "sku": {"tier": tier},
+                "properties": {"provisioningState": tier, "agentPoolProfiles": [
+                    {"name": "a", "count": count, "enableAutoScaling": true, "eTag": count.to_string()},
+                    {"name": "b", "count": 2, "nodeTaints": null}],
+                    "addonProfiles": {"azurePolicy": {"enabled": addon, "identity": {}}, "omsagent": {"enabled": false}}}})
+        };
+        let before = settings_of_others(&cluster(false, 1, "Free"));
+        assert_eq!(before, settings_of_others(&cluster(true, 5, "Free")));
+        assert_ne!(before, settings_of_others(&cluster(true, 1, "Standard")));
+        let changed = |pointer: &str, value: Value| {
+            let mut cluster = cluster(true, 1, "Free");
+            *cluster.pointer_mut(pointer).unwrap() = value;
+            settings_of_others(&cluster)
+        };
+        assert_ne!(before, changed("/properties/agentPoolProfiles/1/count", json!(3)));
+        assert_ne!(before, changed("/properties/addonProfiles/omsagent", json!(null)));
+        assert_eq!(before, changed("/tags", json!(null)));
+        assert_ne!(before, changed("/tags", json!({"a": "b"})));
     }
 
     #[test]

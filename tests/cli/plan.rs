@@ -176,16 +176,27 @@ fn an_environment_that_is_not_there_is_refused_with_those_that_are() {
 #[test]
 fn without_a_sandbox_and_without_a_credential_the_plan_says_what_was_tried() {
     let folder = Folder::shipped();
-    let run = folder.run("plan dev").expect(1);
+    let run = folder.run("plan dev --auth azure-cli").expect(1);
     insta::assert_snapshot!(run.shown(&folder), @r"
     exit code 1
     --- stderr
     error: cannot sign in to azure
-      GET /subscriptions/0a000000-0000-4000-8000-000000000001: the Azure CLI gave no token for tenant `11111111-1111-4111-8111-111111111111`: az not found on PATH; client request id [id]; correlation id [id]
-    hint: install the Azure CLI, then run: az login --tenant 11111111-1111-4111-8111-111111111111
+      GET /subscriptions/0a000000-0000-4000-8000-000000000001: `azure-cli` gave no token for tenant `11111111-1111-4111-8111-111111111111`: az not found on PATH; client request id [id]; correlation id [id]
+    hint: install the Azure CLI if it is missing, then run: az login --tenant 11111111-1111-4111-8111-111111111111
     ");
-    let document = folder.run("plan dev --format json").expect(1).json();
+    let document = folder
+        .run("plan dev --auth developer-tools --format json")
+        .expect(1)
+        .json();
     assert_eq!(document["exitCode"], 1);
+    let run = folder.run("plan dev --auth client-secret").expect(1);
+    insta::assert_snapshot!(run.shown(&folder), @r"
+    exit code 1
+    --- stderr
+    error: cannot sign in to azure
+      `client-secret` cannot sign in: AZURE_CLIENT_SECRET is not set
+    hint: set AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to an application of tenant 11111111-1111-4111-8111-111111111111 and a secret of it that has not expired
+    ");
     assert!(!folder.exists(".aksgate"));
 }
 

@@ -14,6 +14,8 @@ use std::time::Duration;
 #[error("{detail}")]
 pub(in crate::arm) struct SignInFault {
     pub(in crate::arm) detail: String,
+    /// The detail without who failed.
+    pub(super) why: String,
     pub(in crate::arm) advice: String,
     /// Whether another try may do better.
     pub(in crate::arm) passing: bool,
@@ -30,8 +32,10 @@ struct Nature {
 
 impl SignInFault {
     pub(super) fn new(detail: impl Into<String>, advice: impl Into<String>) -> SignInFault {
+        let detail = clean(&detail.into());
         SignInFault {
-            detail: clean(&detail.into()),
+            why: detail.clone(),
+            detail,
             advice: advice.into(),
             passing: false,
             retry_after: None,
@@ -80,8 +84,10 @@ impl SignInFault {
         } else {
             format!(": {cause}")
         };
+        let why = clean(&format!("{said}{more}"));
         SignInFault {
-            detail: clean(&format!("{who}: {said}{more}")),
+            detail: format!("{who}: {why}"),
+            why,
             advice,
             passing: nature.passing,
             retry_after: nature.retry_after,

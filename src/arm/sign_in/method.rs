@@ -97,14 +97,19 @@ impl SignInMethod {
 
     /// Returns whether variables have to be set for it, so that it is meant where they are.
     pub(super) fn is_configured(self) -> bool {
-        matches!(
-            self,
-            SignInMethod::ClientSecret
-                | SignInMethod::ClientCertificate
-                | SignInMethod::GithubOidc
-                | SignInMethod::AzurePipelines
-                | SignInMethod::WorkloadIdentity
-        )
+        self.lead_variable().is_some()
+    }
+
+    /// Returns the variable without which nobody means this way; none if it needs no variable.
+    pub(super) fn lead_variable(self) -> Option<&'static str> {
+        match self {
+            SignInMethod::ClientSecret => Some("AZURE_CLIENT_SECRET"),
+            SignInMethod::ClientCertificate => Some("AZURE_CLIENT_CERTIFICATE_PATH"),
+            SignInMethod::GithubOidc => Some("ACTIONS_ID_TOKEN_REQUEST_URL"),
+            SignInMethod::AzurePipelines => Some("SYSTEM_OIDCREQUESTURI"),
+            SignInMethod::WorkloadIdentity => Some("AZURE_FEDERATED_TOKEN_FILE"),
+            _ => None,
+        }
     }
 
     /// Returns what a person should do when it does not work.

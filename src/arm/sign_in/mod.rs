@@ -170,15 +170,29 @@ impl SignIn {
                     return Ok(token);
                 }
                 Err(fault) if method.is_configured() || candidates.len() == 1 => return Err(fault),
-                Err(fault) => passed_over.push((method.name(), fault.detail)),
+                Err(fault) => passed_over.push((method.name(), fault.why)),
             }
         }
-        let reasons: Vec<String> = passed_over
+        // What nobody set anything for is named in one go.
+        let is_meant = |(name, why): &&(&'static str, String)| {
+            let lead = SignInMethod::parse(name).and_then(SignInMethod::lead_variable);
+            lead.is_none_or(|lead| *why != source::missing(lead))
+        };
+        let others: Vec<&str> = passed_over
             .iter()
-            .map(|(method, why)| format!("{method}: {why}"))
+            .filter(|found| !is_meant(found))
+            .map(|(name, _)| *name)
             .collect();
+        let mut reasons: Vec<String> = passed_over
+            .iter()
+            .filter(is_meant)
+            .map(|(name, why)| format!("{name}: {why}"))
+            .collect();
+        if !others.is_empty() {
+            reasons.push(format!("nothing is set for {}", others.join(", ")));
+        }
         Err(SignInFault::new(
-            format!("no way to sign in can be taken. {}", reasons.join(". ")),
+            format!("no way to sign in works: {}", reasons.join("; ")),
             self.options.method.advice(&self.options),
         ))
     }

@@ -38,7 +38,6 @@ pub(super) enum Source {
 /// What is missing, in a few words.
 pub(super) fn source(method: SignInMethod, options: &SignInOptions) -> Result<Source, String> {
     let values = &options.values;
-    let missing = |name: &str| format!("{name} is not set");
     // The variable that leads to the way is asked for first: without it the way is not meant at all.
     let client = || -> Result<String, String> {
         let id = values.client_id.clone().ok_or_else(|| missing("AZURE_CLIENT_ID"))?;
@@ -88,6 +87,11 @@ pub(super) fn source(method: SignInMethod, options: &SignInOptions) -> Result<So
         SignInMethod::ManagedIdentity => Source::Machine(values.client_id.clone()),
         SignInMethod::Auto | SignInMethod::DeveloperTools => return Err("it stands for several ways".to_owned()),
     })
+}
+
+/// Returns what is said of a variable that is not set.
+pub(super) fn missing(name: &str) -> String {
+    format!("{name} is not set")
 }
 
 impl Source {
