@@ -100,9 +100,15 @@ impl Answer {
                 return Some(Duration::from_secs(until.since(from).seconds()));
             }
         }
-        if self.status != 429 {
-            return None;
+        if self.status == 429 {
+            self.quota_resets_after()
+        } else {
+            None
         }
+    }
+
+    /// Returns when Resource Graph's quota is full again: `x-ms-user-quota-resets-after`, as hh:mm:ss.
+    pub(super) fn quota_resets_after(&self) -> Option<Duration> {
         let mut seconds: u64 = 0;
         for part in self.header("x-ms-user-quota-resets-after")?.split(':') {
             seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;

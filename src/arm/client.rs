@@ -5,6 +5,7 @@
 use super::answer::{self, Answer};
 use super::error::{ArmError, ArmErrorKind};
 use super::options::{ClientOptions, Notice};
+use super::pace::Pace;
 use super::paging::unusable;
 use super::request::{Call, Purpose};
 use super::retry::RetryLimits;
@@ -104,6 +105,8 @@ pub(super) struct Inner {
     pub(super) retry: RetryLimits,
     pub(super) operation_timeout: Duration,
     pub(super) permits: Semaphore,
+    pub(super) parallelism: usize,
+    pub(super) pace: Pace,
     pub(super) counters: Counters,
     api_versions: ApiVersions,
     correlation_id: String,
@@ -136,6 +139,7 @@ impl Client {
         let shown = if plain { endpoint.to_string() } else { String::new() };
         endpoint.set_path("/");
         let pipeline = transport::pipeline(&endpoint, options.credential, options.transport, options.user_agent);
+        let parallelism = options.parallelism.clamp(1, Semaphore::MAX_PERMITS);
         let client = Client {
             inner: Arc::new(Inner {
                 endpoint,
@@ -144,7 +148,9 @@ impl Client {
                 clock: options.clock,
                 retry: options.retry,
                 operation_timeout: options.operation_timeout,
-                permits: Semaphore::new(options.parallelism.clamp(1, Semaphore::MAX_PERMITS)),
+                permits: Semaphore::new(parallelism),
+                parallelism,
+                pace: Pace::default(),
                 counters: Counters::default(),
                 api_versions: options.api_versions,
                 correlation_id: options.correlation_id,

@@ -20,6 +20,7 @@ mod fault;
 mod graph;
 mod operation;
 mod options;
+mod pace;
 mod paging;
 mod path;
 mod reason;

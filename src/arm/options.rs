@@ -97,6 +97,15 @@ pub enum Notice {
         /// Why, in a few words.
         why: &'static str,
     },
+    /// A request is held back, so that Azure need not refuse it.
+    Pacing {
+        /// The HTTP method.
+        method: &'static str,
+        /// The path that is asked for.
+        path: String,
+        /// How long the wait is.
+        wait: Duration,
+    },
     /// A long operation is still running; it is looked at again after `wait`.
     Running {
         /// The path of the object that it is about.

@@ -6,6 +6,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::error::{ArmError, ArmErrorKind};
 use super::fault::{self, NetworkFault};
+use super::options::Notice;
 use super::reason::clean;
 use super::sign_in::SignInFault;
 use crate::config::Cloud;
@@ -97,6 +98,14 @@ impl Client {
     /// Sends `call` once. An answer of any status is an answer.
     pub(super) async fn try_once(&self, call: &Call) -> Result<Answer, Failure> {
         let inner = &self.inner;
+        if let Some(wait) = inner.pace.rest(call, inner.clock.now()) {
+            self.notify(Notice::Pacing {
+                method: call.method_name(),
+                path: call.shown.clone(),
+                wait,
+            });
+            inner.sleeper.sleep(wait).await;
+        }
         let _permit = inner.permits.acquire().await;
         let mut request = Request::new(call.url.clone(), call.method);
         request.insert_header(ACCEPT, "application/json");
@@ -148,6 +157,7 @@ impl Client {
         }
         answer.body = body.freeze();
         self.note_date(&answer);
+        inner.pace.note(call, &answer, inner.parallelism, inner.clock.now());
         Ok(answer)
     }
 }

@@ -89,6 +89,17 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub timeout: Period,
+    /// Wait at most this long in all for one call that Azure throttles or cannot answer, such as 30m
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        default_value = "15m",
+        value_parser = period,
+        env = "AKSGATE_MAX_WAIT",
+        help_heading = "Global options"
+    )]
+    pub max_wait: Period,
     /// Trust the certificates in this PEM file too
     #[arg(
         long,
@@ -338,6 +349,7 @@ impl Context {
         let versions = ApiVersions::of(environment.cloud);
         let mut options = ClientOptions::new(endpoint, versions, credential, transport, sleeper, clock);
         options.parallelism = usize::from(self.global.parallelism);
+        options.retry.max_wait = Duration::from_secs(self.global.max_wait.seconds());
         options.operation_timeout = Duration::from_secs(self.global.timeout.seconds());
         let printer = Arc::clone(&self.printer);
         options.notices = Arc::new(move |notice| say(&printer, &notice));
@@ -531,6 +543,18 @@ fn say(printer: &Printer, notice: &Notice) {
                 plain(status),
                 waited.as_secs()
             ));
+        }
+        Notice::Pacing { method, path, wait } => {
+            let text = format!(
+                "{} s of rest before {method} {path}: azure's limit is near",
+                wait.as_secs()
+            );
+            // A second here and there is nobody's business.
+            if *wait >= Duration::from_secs(5) {
+                printer.note(&text);
+            } else {
+                printer.detail(&text);
+            }
         }
         Notice::SignedIn { method, passed_over } => {
             for (method, why) in passed_over {
