@@ -8,6 +8,7 @@
 
 use crate::config::Cloud;
 use azure_core::http::Url;
+use std::collections::BTreeMap;
 
 /// Where a cloud is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,29 +92,45 @@ const TABLE: &[(&str, [&str; 3])] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiVersions {
     cloud: Cloud,
+    /// By resource type in lower case.
+    overrides: BTreeMap<String, String>,
 }
 
 impl ApiVersions {
     /// Returns the versions for `cloud`.
     pub fn of(cloud: Cloud) -> ApiVersions {
-        ApiVersions { cloud }
+        ApiVersions {
+            cloud,
+            overrides: BTreeMap::new(),
+        }
+    }
+
+    /// Returns these versions with `overrides` (by resource type) in place of those of the table.
+    ///
+    /// A service that the cloud does not have stays absent.
+    pub fn overridden(mut self, overrides: &BTreeMap<String, String>) -> ApiVersions {
+        let overrides = overrides.iter();
+        self.overrides
+            .extend(overrides.map(|(name, version)| (name.to_ascii_lowercase(), version.clone())));
+        self
     }
 
     /// Returns the api-version of a resource type such as `Microsoft.Authorization/policyAssignments`, read without regard to case.
     ///
     /// A type below another one (`…/managementGroups/descendants`) has the version of the nearest type above it that is in the table.
     /// `None` if there is none, or if the cloud does not have the service.
-    pub fn get(&self, resource_type: &str) -> Option<&'static str> {
+    pub fn get(&self, resource_type: &str) -> Option<&str> {
         let mut wanted = resource_type;
         loop {
             let row = TABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(wanted));
-            if let Some((_, [public, usgov, china])) = row {
+            if let Some((known, [public, usgov, china])) = row {
                 let version = match self.cloud {
                     Cloud::Public => public,
                     Cloud::UsGov => usgov,
                     Cloud::China => china,
                 };
-                return Some(*version).filter(|version| !version.is_empty());
+                let own = self.overrides.get(&known.to_ascii_lowercase()).map(String::as_str);
+                return Some(own.unwrap_or(version)).filter(|_| !version.is_empty());
             }
             let (parent, _) = wanted.rsplit_once('/')?;
             wanted = parent;
@@ -198,10 +215,50 @@ mod tests {
     }
 
     #[test]
+    fn an_estate_may_name_others() {
+        let overrides = BTreeMap::from(
+            [
+                ("Microsoft.Management/managementGroups", "2021-04-01"),
+                ("Microsoft.Security/pricings", "2026-07-01"),
+            ]
+            .map(|(name, version)| (name.to_owned(), version.to_owned())),
+        );
+        let versions = |cloud| ApiVersions::of(cloud).overridden(&overrides);
+        let get = |cloud, name| versions(cloud).get(name).map(str::to_owned);
+        let descendants = "microsoft.management/managementgroups/descendants";
+        assert_eq!(get(Cloud::Public, descendants).as_deref(), Some("2021-04-01"));
+        assert_eq!(
+            get(Cloud::Public, "Microsoft.Security/pricings").as_deref(),
+            Some("2026-07-01")
+        );
+        assert_eq!(
+            get(Cloud::China, "Microsoft.Security/pricings"),
+            None,
+            "the service is retired there"
+        );
+        assert_eq!(
+            get(Cloud::Public, "Microsoft.Resources/subscriptions").as_deref(),
+            Some("2022-12-01")
+        );
+    }
+
+    #[test]
+    fn what_an_estate_may_name_is_in_the_table() {
+        for name in crate::config::api_versioned() {
+            assert!(TABLE.iter().any(|(known, _)| *known == name), "{name}");
+        }
+    }
+
+    #[test]
     fn clouds_lag() {
-        let get = |cloud| ApiVersions::of(cloud).get("Microsoft.Authorization/policyAssignments");
-        assert_eq!(get(Cloud::UsGov), Some("2023-04-01"));
-        assert_eq!(get(Cloud::China), Some("2022-06-01"));
+        let get = |cloud| {
+            let versions = ApiVersions::of(cloud);
+            versions
+                .get("Microsoft.Authorization/policyAssignments")
+                .map(str::to_owned)
+        };
+        assert_eq!(get(Cloud::UsGov).as_deref(), Some("2023-04-01"));
+        assert_eq!(get(Cloud::China).as_deref(), Some("2022-06-01"));
         assert_eq!(ApiVersions::of(Cloud::China).get("Microsoft.Security/pricings"), None);
     }
 }

@@ -346,7 +346,7 @@ impl Context {
         } else {
             self.azure_parts(environment)?
         };
-        let versions = ApiVersions::of(environment.cloud);
+        let versions = ApiVersions::of(environment.cloud).overridden(&environment.api_versions);
         let mut options = ClientOptions::new(endpoint, versions, credential, transport, sleeper, clock);
         options.parallelism = usize::from(self.global.parallelism);
         options.retry.max_wait = Duration::from_secs(self.global.max_wait.seconds());

@@ -5,6 +5,7 @@
 use super::content::Content;
 use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Mode};
 use super::format::{definition_name, set_definition_name};
+use super::keys;
 use super::parameters;
 use super::walk::{Fields, Spanned, Value};
 use crate::catalog::VersionPin;
@@ -25,6 +26,7 @@ pub(super) struct EstateDraft<'a> {
     pub cloud: Option<Cloud>,
     pub tenant: Option<String>,
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
+    pub api_versions: BTreeMap<String, String>,
 }
 
 impl<'a> EstateDraft<'a> {
@@ -36,6 +38,7 @@ impl<'a> EstateDraft<'a> {
             cloud: defaults.text("cloud").and_then(|cloud| read_cloud(cloud.value)),
             tenant: defaults.text("tenant").map(|tenant| tenant.value.to_ascii_lowercase()),
             exclude_namespaces: texts(defaults, "excludeNamespaces"),
+            api_versions: api_versions(defaults),
         }
     }
 }
@@ -56,6 +59,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub gates: Vec<GateDraft<'a>>,
     pub defender: Option<DefenderDraft>,
     pub clusters: Option<Spanned<Clusters>>,
+    pub api_versions: BTreeMap<String, String>,
 }
 
 /// What an environment says of a gate.
@@ -117,6 +121,11 @@ impl<'a> EnvironmentDraft<'a> {
                 value: read_clusters(clusters),
                 span,
             }),
+            api_versions: {
+                let mut versions = estate.api_versions.clone();
+                versions.extend(api_versions(fields));
+                versions
+            },
         }
     }
 
@@ -152,6 +161,7 @@ impl<'a> EnvironmentDraft<'a> {
             gates: gates?,
             defender,
             clusters: self.clusters.map(|clusters| clusters.value),
+            api_versions: self.api_versions,
         })
     }
 }
@@ -276,6 +286,15 @@ impl<'a> MemberDraft<'a> {
             expose: expose.collect(),
         })
     }
+}
+
+fn api_versions(fields: &Fields<'_>) -> BTreeMap<String, String> {
+    let Some(versions) = fields.fields("apiVersions") else {
+        return BTreeMap::new();
+    };
+    keys::api_versioned()
+        .filter_map(|name| Some((name.to_owned(), versions.text(name)?.value.to_owned())))
+        .collect()
 }
 
 fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>> {

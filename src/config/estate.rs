@@ -60,6 +60,8 @@ pub struct Environment {
     pub defender: Option<DefenderContainers>,
     /// The clusters' settings; not managed if absent.
     pub clusters: Option<Clusters>,
+    /// Api-versions in place of aksgate's own, by resource type such as `Microsoft.ContainerService/managedClusters`.
+    pub api_versions: BTreeMap<String, String>,
 }
 
 /// One gate of an environment.

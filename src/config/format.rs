@@ -34,6 +34,8 @@ pub(super) enum Format {
     TagName,
     /// The value of a tag.
     TagValue,
+    /// An api-version.
+    ApiVersion,
     /// A built-in policy definition: name or id.
     Definition,
     /// A built-in policy set definition: name or id.
@@ -76,6 +78,7 @@ impl Format {
             Format::ReferenceId => "letters, digits, `-` and `_`".to_owned(),
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
             Format::TagValue => "a text".to_owned(),
+            Format::ApiVersion => "an api-version such as `2026-05-01` or `2026-05-01-preview`".to_owned(),
             Format::Definition => "the GUID of a built-in policy definition".to_owned(),
             Format::SetDefinition => "the GUID of a built-in policy set definition".to_owned(),
         }
@@ -116,6 +119,7 @@ impl Format {
             Format::ReferenceId => Some("^[A-Za-z0-9_-]+$"),
             Format::ParameterName | Format::ExtensionName => Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
             Format::TagName => Some("^[^<>%&\\\\?/]+$"),
+            Format::ApiVersion => Some("^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(-preview)?$"),
             Format::Definition => Some(
                 "^(/providers/Microsoft\\.Authorization/policyDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
             ),
@@ -194,6 +198,7 @@ impl Format {
             ),
             Format::TagName => !text.is_empty() && !text.contains(['<', '>', '%', '&', '\\', '?', '/']),
             Format::TagValue => true,
+            Format::ApiVersion => is_api_version(text),
             Format::Definition => built_in(text, DEFINITIONS).is_some(),
             Format::SetDefinition => built_in(text, SET_DEFINITIONS).is_some(),
         }
@@ -228,6 +233,23 @@ pub(super) struct Mistake {
     pub summary: &'static str,
     pub label: String,
     pub hint: Option<String>,
+}
+
+/// Whether a text is a day of this century, and perhaps `-preview`.
+fn is_api_version(text: &str) -> bool {
+    let day = text.strip_suffix("-preview").unwrap_or(text);
+    let number = |part: &str, digits: usize| {
+        let plain = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|_| plain)
+    };
+    match day.split('-').collect::<Vec<_>>().as_slice() {
+        [year, month, day] => {
+            number(year, 4).is_some_and(|year| (2000..2100).contains(&year))
+                && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
+                && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
+        }
+        _ => false,
+    }
 }
 
 /// Returns the name that a text is nearly.
@@ -346,6 +368,22 @@ mod tests {
             &["", "1a", "a b", "a/b"],
         );
         check(Format::TagName, &["team", "cost center", "é"], &["", "a/b", "a?", "<"]);
+        check(
+            Format::ApiVersion,
+            &["2026-05-01", "2022-07-01-preview"],
+            &[
+                "",
+                "2026",
+                "2026-13-01",
+                "2026-00-01",
+                "2026-1-01",
+                "2026-01-32",
+                "1999-01-01",
+                "2026-05-01-beta",
+                "2026-05-01 ",
+                "+026-05-01",
+            ],
+        );
         check(
             Format::Definition,
             &["GUID", "/providers/Microsoft.Authorization/policyDefinitions/GUID"],

@@ -99,6 +99,53 @@ const PARAMETERS: Shape = Shape::Map {
     value: &Shape::Parameter,
 };
 
+const API_VERSIONS: Shape = Shape::Table(&table(
+    "Api-versions in place of aksgate's own, by resource type, for a cloud that is behind or ahead.",
+    &[
+        key(
+            "Microsoft.Authorization/policyAssignments",
+            API_VERSION,
+            "Policy assignments.",
+        ),
+        key(
+            "Microsoft.Authorization/policySetDefinitions",
+            API_VERSION,
+            "Policy set definitions.",
+        ),
+        key(
+            "Microsoft.ContainerService/managedClusters",
+            API_VERSION,
+            "AKS clusters. An older version hides newer settings of a cluster; take a recent one.",
+        ),
+        key(
+            "Microsoft.Management/managementGroups",
+            API_VERSION,
+            "Management groups.",
+        ),
+        key(
+            "Microsoft.ResourceGraph/resources",
+            API_VERSION,
+            "Queries of Azure Resource Graph.",
+        ),
+        key("Microsoft.Resources/subscriptions", API_VERSION, "Subscriptions."),
+        key(
+            "Microsoft.Security/pricings",
+            API_VERSION,
+            "Plans of Defender for Cloud.",
+        ),
+    ],
+));
+const API_VERSION: Shape = Shape::Text(Format::ApiVersion);
+
+/// Returns the resource types whose api-version an estate may name.
+pub(super) fn api_versioned() -> impl Iterator<Item = &'static str> {
+    let table = match API_VERSIONS {
+        Shape::Table(table) => Some(table),
+        _ => None,
+    };
+    table.into_iter().flat_map(|table| table.keys).map(|key| key.name)
+}
+
 /// The file `aksgate.yaml`.
 pub(super) static ESTATE: Table = table(
     "The estate: who owns it, and what all its environments have in common.",
@@ -124,6 +171,11 @@ pub(super) static ESTATE: Table = table(
                         "excludeNamespaces",
                         NAMESPACES,
                         "Kubernetes namespaces that every gate leaves out, joined with those of the gate and those that Azure manages.",
+                    ),
+                    key(
+                        "apiVersions",
+                        API_VERSIONS,
+                        "Api-versions in place of aksgate's own, by resource type, where an environment names none.",
                     ),
                 ],
             )),
@@ -182,6 +234,11 @@ pub(super) static ENVIRONMENT: Table = table(
             "clusters",
             Shape::Table(&CLUSTERS),
             "The AKS clusters in scope. What is not stated is not touched.",
+        ),
+        key(
+            "apiVersions",
+            API_VERSIONS,
+            "Api-versions in place of aksgate's own, by resource type.",
         ),
     ],
 );

@@ -66,6 +66,11 @@ pub fn load(files: &[SourceFile], catalog: &Catalog) -> (Option<Estate>, Vec<Dia
     (estate.filter(|_| !failed), diagnostics)
 }
 
+/// Returns the resource types whose api-version an estate may name.
+pub fn api_versioned() -> impl Iterator<Item = &'static str> {
+    keys::api_versioned()
+}
+
 type Place<'a> = (&'a str, Option<Span>, Severity, &'a str, &'a str);
 
 fn place(diagnostic: &Diagnostic) -> Place<'_> {

@@ -1,5 +1,6 @@
 //! What is read from an estate, and every mistake with its text.
 
+mod api_versions;
 mod initiatives;
 
 use super::*;
@@ -292,7 +293,7 @@ environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes nam
             ),
             ("gates:\n", "gates: []\nx:\n", "environments/dev.yaml:4:8 wrong type: expected a mapping, found a list
 environments/dev.yaml:5:1 unknown key: `x` is not known here
-  known: `cloud`, `tenant`, `scope`, `definitionScope`, `gates`, `defender`, `clusters`"),
+  known: `cloud`, `tenant`, `scope`, `definitionScope`, `gates`, `defender`, `clusters`, `apiVersions`"),
         ],
     );
 }

@@ -188,6 +188,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
             policy_addon: Some(Mode::Manage),
             select_tags: BTreeMap::new(),
         }),
+        api_versions: BTreeMap::new(),
     };
     Estate {
         owner: "us".into(),
