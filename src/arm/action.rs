@@ -67,7 +67,22 @@ fn by_code(code: &str, path: &str) -> Option<String> {
         "preconditionfailed" => "somebody changed the object after it was read; plan again".to_owned(),
         "missingsubscriptionregistration" | "noregisteredproviderfound" | "subscriptionnotregistered" => {
             let provider = provider_of(path).unwrap_or("NAMESPACE");
-            format!("register the resource provider: az provider register --namespace {provider}")
+            format!(
+                "register the resource provider: az provider register --namespace {provider}; if it is registered, this cloud may \
+                 not know the api-version: name one under `apiVersions` in the environment's file"
+            )
+        }
+        "policyassignmentnotfound" => "it is not there any more; plan again".to_owned(),
+        "invalidapiversionparameter" | "unsupportedapiversion" | "invalidresourcetype" => {
+            "this cloud does not know the api-version that is used; name one that it knows under `apiVersions` in the environment's file"
+                .to_owned()
+        }
+        "toomanyrequests" | "subscriptionrequeststhrottled" | "ratelimiting" => {
+            "run the command again later, with a lower --parallelism or a longer --max-wait".to_owned()
+        }
+        "responsepayloadtoolarge" => "the answer is too large for Azure even in small pages; report it with the request id".to_owned(),
+        "internalservererror" => {
+            "Azure has trouble; run the command again later, and report the request id if it stays so".to_owned()
         }
         "subscriptionnotfound" | "managementgroupnotfound" | "resourcegroupnotfound" => {
             "check the scope in the environment's file, and that the signed-in identity can see it".to_owned()
@@ -89,7 +104,7 @@ fn by_status(status: Option<u16>) -> Option<&'static str> {
         403 => "ask for a role that allows this at the scope",
         409 => "wait until what runs on the object has ended, then run the command again",
         412 => "somebody changed the object after it was read; plan again",
-        429 => "wait a while, then run the command again with less in parallel",
+        429 => "run the command again later, with a lower --parallelism or a longer --max-wait",
         500.. => "Azure has trouble; run the command again later, and report the request id if it stays so",
         _ => return None,
     })
@@ -102,7 +117,7 @@ fn by_fault(fault: NetworkFault, host: &str) -> String {
             format!("check that `{host}` can be reached from here on its port, directly or through a proxy")
         }
         NetworkFault::Tls => format!(
-            "the certificate of `{host}` is not trusted; if a proxy opens secure connections here, this machine must trust its authority"
+            "the certificate of `{host}` is not trusted; if a proxy opens secure connections here, name its authority's certificate with --ca-file"
         ),
         NetworkFault::Proxy => "check HTTPS_PROXY and NO_PROXY, and the rights at the proxy".to_owned(),
         NetworkFault::Timeout | NetworkFault::Interrupted => "check the network, then run the command again".to_owned(),

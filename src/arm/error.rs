@@ -376,7 +376,11 @@ mod tests {
     const PATH: &str = "/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/a";
 
     fn refuse(status: u16, body: Value) -> ArmError {
-        let script = Script::new([answer(status, body).header("x-ms-request-id", "r1")]);
+        // So long a wait is not allowed: what could pass is told at once too.
+        let turn = answer(status, body)
+            .header("x-ms-request-id", "r1")
+            .header("retry-after", "9000");
+        let script = Script::new([turn]);
         script.run(|client| async move { client.get(PATH).await }).unwrap_err()
     }
 
@@ -521,6 +525,18 @@ mod tests {
                 "az provider register --namespace Microsoft.Authorization",
             ),
             (404, "SubscriptionNotFound", "environment's file"),
+            (403, "AuthorizationFailed", "role"),
+            (400, "InvalidPolicyDefinitionName", "too long"),
+            (404, "PolicyAssignmentNotFound", "plan again"),
+            (404, "PolicySetDefinitionNotFound", "known everywhere"),
+            (409, "AnotherOperationInProgress", "another operation"),
+            (409, "Conflict", "another operation"),
+            (400, "NoRegisteredProviderFound", "apiVersions"),
+            (400, "InvalidApiVersionParameter", "apiVersions"),
+            (429, "TooManyRequests", "--max-wait"),
+            (429, "Unheard", "--max-wait"),
+            (500, "InternalServerError", "later"),
+            (400, "ResponsePayloadTooLarge", "request id"),
             (418, "Teapot", ""),
             (412, "Unheard", "plan again"),
         ] {

@@ -32,6 +32,8 @@ pub(crate) mod testing;
 mod transport;
 mod turn;
 mod versions;
+#[cfg(test)]
+mod wire_tests;
 
 pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime};
 pub use error::{ArmError, ArmErrorKind};

@@ -20,7 +20,19 @@ impl Client {
     /// `query` holds further parameters such as `("$filter", "atScope()")`, unencoded. A list is whole or an error: a page without
     /// `value`, a link that was followed before, and a link to another host are errors.
     pub async fn list(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, ArmError> {
-        let mut call = self.call(Method::Get, Purpose::Read, path, query, None)?;
+        let call = self.call(Method::Get, Purpose::Read, path, query, None)?;
+        self.follow(call).await
+    }
+
+    /// Returns all entries of a query that is posted, such as `…/policyStates/latest/queryResults`: its further pages are posted too.
+    ///
+    /// What goes for [`Client::list`] goes here. The POST reads, so it is repeated as a GET would be.
+    pub async fn list_by_post(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, ArmError> {
+        let call = self.call(Method::Post, Purpose::Read, path, query, None)?;
+        self.follow(call).await
+    }
+
+    async fn follow(&self, mut call: Call) -> Result<Vec<Value>, ArmError> {
         let mut entries = Vec::new();
         let mut followed = HashSet::from([call.url.to_string()]);
         loop {
@@ -35,7 +47,10 @@ impl Client {
             if !followed.insert(url.to_string()) || followed.len() > MOST_PAGES {
                 return Err(unusable(&call, &answer, "the pages of the list go in circles"));
             }
-            call = self.next_call(&call, Purpose::Read, url);
+            call = Call {
+                method: call.method,
+                ..self.next_call(&call, Purpose::Read, url)
+            };
         }
     }
 
@@ -108,6 +123,27 @@ mod tests {
             ]
         );
         assert_eq!(script.client().calls().reads, 3);
+    }
+
+    #[test]
+    fn further_pages_of_a_posted_query_are_posted_without_a_body() {
+        let path = "/subscriptions/s/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults";
+        let next = "https://management.azure.com/next?$skiptoken=x";
+        let script = Script::new([
+            answer(500, json!({})),
+            answer(200, json!({"value": [1], "@odata.nextLink": next})),
+            answer(200, json!({"value": [2], "@odata.count": 1})),
+        ]);
+        let entries = script.run(async |client| client.list_by_post(path, &[("$top", "1")]).await.unwrap());
+        assert_eq!(entries, [json!(1), json!(2)]);
+        let sent: Vec<(String, String, Value)> = script
+            .requests()
+            .into_iter()
+            .map(|seen| (seen.method, seen.url, seen.body))
+            .collect();
+        let first = format!("https://management.azure.com{path}?$top=1&api-version=2024-10-01");
+        let post = |url: &str| ("POST".to_owned(), url.to_owned(), Value::Null);
+        assert_eq!(sent, [post(&first), post(&first), post(next)]);
     }
 
     #[test]

@@ -270,6 +270,11 @@ pub(crate) fn client_for(endpoint: &str) -> Result<Client, super::ArmError> {
 
 /// Returns a client that reaches `endpoint` through `transport`, with the rest of its world scripted.
 pub(crate) fn client_over(endpoint: &str, transport: Arc<dyn HttpClient>) -> Client {
+    Client::new(options_over(endpoint, transport)).unwrap()
+}
+
+/// Returns the options of [`client_over`].
+pub(crate) fn options_over(endpoint: &str, transport: Arc<dyn HttpClient>) -> ClientOptions {
     let options = options(&Arc::new(State::default()), Cloud::Public, endpoint);
-    Client::new(ClientOptions { transport, ..options }).unwrap()
+    ClientOptions { transport, ..options }
 }

@@ -73,6 +73,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         ["2023-04-01", "2023-04-01", "2023-04-01"],
     ),
     (
+        "Microsoft.PolicyInsights/policyStates",
+        ["2024-10-01", "2024-10-01", "2024-10-01"],
+    ),
+    (
         "Microsoft.ResourceGraph/resources",
         ["2024-04-01", "2024-04-01", "2024-04-01"],
     ),

@@ -9,6 +9,7 @@
 )]
 
 mod apply;
+mod azure;
 mod catalog;
 mod changes;
 mod completions;
