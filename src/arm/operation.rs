@@ -103,6 +103,7 @@ impl Client {
                     absent += 1;
                     self.pause(call, None, "not visible yet", None, &mut patience).await?;
                 }
+                Err(error) if is_passing(&error) => self.pause(call, None, UNREACHED, None, &mut patience).await?,
                 Err(error) => return Err(in_doubt(error)),
             }
         }
@@ -132,6 +133,7 @@ impl Client {
                     }
                 }
                 Err(error) if error.says_absent(path::resource_type(path).as_deref()) => return Ok(()),
+                Err(error) if is_passing(&error) => self.pause(call, None, UNREACHED, None, &mut patience).await?,
                 Err(error) => return Err(in_doubt(error)),
             }
         }
@@ -210,6 +212,10 @@ impl Client {
                 Err(error) if !by_status && matches!(error.status(), Some(400 | 409 | 412 | 422)) => {
                     return Err(error.ending_operation());
                 }
+                Err(error) if is_passing(&error) => {
+                    self.pause(call, None, UNREACHED, None, patience).await?;
+                    continue;
+                }
                 Err(error) => return Err(in_doubt(error)),
             };
             let body = answer.json();
@@ -279,6 +285,18 @@ impl Client {
         self.inner.sleeper.sleep(wait).await;
         patience.waited += wait;
         Ok(())
+    }
+}
+
+/// The state of an operation that cannot be looked at for the moment.
+const UNREACHED: &str = "out of reach";
+
+/// Whether a look at an operation failed, after all its tries, for something that may pass while the operation goes on.
+fn is_passing(error: &ArmError) -> bool {
+    match error.kind() {
+        ArmErrorKind::Network(fault) => fault.may_pass(),
+        ArmErrorKind::Refused => matches!(error.status(), Some(408 | 429 | 500 | 502 | 503 | 504)),
+        _ => false,
     }
 }
 
@@ -452,6 +470,34 @@ mod tests {
         assert!(
             last[0].starts_with("GET 1?") && last[1].starts_with("GET c?"),
             "{last:?}"
+        );
+    }
+
+    #[test]
+    fn a_network_that_is_away_for_minutes_ends_no_operation() {
+        let away = || (0..7).map(|_| broken());
+        let turns = [answer(201, cluster("Updating")).header("azure-asyncoperation", OPERATION)]
+            .into_iter()
+            .chain(away())
+            .chain(away())
+            .chain([answer(200, json!({"status": "Succeeded"}))])
+            .chain((0..7).map(|_| answer(503, json!({}))))
+            .chain([answer(200, cluster("Succeeded"))]);
+        assert_eq!(put(&Script::new(turns)).unwrap().body, cluster("Succeeded"));
+    }
+
+    #[test]
+    fn a_network_that_stays_away_ends_at_the_deadline_and_leaves_the_outcome_open() {
+        // A dozen failed looks take longer than the hour that an operation is given here.
+        let started = answer(201, cluster("Updating")).header("azure-asyncoperation", OPERATION);
+        let mut turns = vec![started];
+        turns.extend((0..400).map(|_| answer(503, json!({})).header("retry-after", "100")));
+        let script = Script::unfinished(turns);
+        let error = put(&script).unwrap_err();
+        assert_eq!(error.kind(), ArmErrorKind::OperationTimeout);
+        assert!(
+            error.outcome_unknown() && error.to_string().contains("out of reach"),
+            "{error}"
         );
     }
 

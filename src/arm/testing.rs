@@ -179,6 +179,7 @@ impl TokenCredential for State {
 pub(crate) struct Script {
     state: Arc<State>,
     client: Client,
+    may_be_left: bool,
 }
 
 impl Script {
@@ -195,6 +196,15 @@ impl Script {
         Script {
             client: Client::new(options).unwrap(),
             state,
+            may_be_left: false,
+        }
+    }
+
+    /// A script that need not be played to its end.
+    pub(crate) fn unfinished(turns: impl IntoIterator<Item = Turn>) -> Script {
+        Script {
+            may_be_left: true,
+            ..Script::new(turns)
         }
     }
 
@@ -218,7 +228,7 @@ impl Script {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let result = runtime.block_on(ask(self.client.clone()));
         let left = self.state.turns.lock().unwrap().len();
-        assert_eq!(left, 0, "answers that nobody asked for");
+        assert!(left == 0 || self.may_be_left, "{left} answers that nobody asked for");
         result
     }
 
