@@ -6,7 +6,10 @@ use crate::clock::Timestamp;
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, Request};
 use data_encoding::BASE64URL_NOPAD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
@@ -362,7 +365,14 @@ fn a_certificate_signs_an_assertion_that_its_key_verifies() {
         (part(header)["alg"].as_str(), part(header)["typ"].as_str()),
         (Some("PS256"), Some("JWT"))
     );
-    assert_eq!(part(header)["x5t#S256"].as_str().unwrap().len(), 43);
+    let certificates: Vec<CertificateDer> = CertificateDer::pem_slice_iter(file.as_bytes())
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        part(header)["x5t#S256"],
+        BASE64URL_NOPAD.encode(&Sha256::digest(&certificates[1])),
+        "the certificate of the key"
+    );
     let claims = part(claims);
     assert_eq!(
         claims["aud"],
