@@ -10,25 +10,68 @@ pub(super) struct PolicyAddon;
 /// The key under which add-on and alias write it, compared without case (`azurepolicy`, `azurePolicy`).
 const KEY: &str = "azurepolicy";
 
-/// Properties that a PUT must not send back (managedClusters, 2024-09-01 and later).
-const READ_ONLY: [&str; 9] = [
-    "provisioningState",
-    "powerState",
-    "maxAgentPools",
-    "currentKubernetesVersion",
-    "fqdn",
-    "privateFQDN",
-    "azurePortalFQDN",
-    "resourceUID",
-    "status",
+/// What a PUT must not send back, by path; `*` is every member (managedClusters, 2024-09-01 and later).
+const READ_ONLY: [&[&str]; 30] = [
+    &["id"],
+    &["name"],
+    &["type"],
+    &["systemData"],
+    &["eTag"],
+    &["etag"],
+    &["identity", "principalId"],
+    &["identity", "tenantId"],
+    &["identity", "userAssignedIdentities", "*", "principalId"],
+    &["identity", "userAssignedIdentities", "*", "clientId"],
+    &["properties", "provisioningState"],
+    &["properties", "powerState"],
+    &["properties", "maxAgentPools"],
+    &["properties", "currentKubernetesVersion"],
+    &["properties", "fqdn"],
+    &["properties", "privateFQDN"],
+    &["properties", "azurePortalFQDN"],
+    &["properties", "resourceUID"],
+    &["properties", "status"],
+    &["properties", "oidcIssuerProfile", "issuerURL"],
+    &["properties", "addonProfiles", "*", "identity"],
+    &["properties", "agentPoolProfiles", "*", "eTag"],
+    &["properties", "agentPoolProfiles", "*", "provisioningState"],
+    &["properties", "agentPoolProfiles", "*", "currentOrchestratorVersion"],
+    &["properties", "agentPoolProfiles", "*", "nodeImageVersion"],
+    &["properties", "agentPoolProfiles", "*", "status"],
+    &[
+        "properties",
+        "podIdentityProfile",
+        "userAssignedIdentities",
+        "*",
+        "provisioningState",
+    ],
+    &[
+        "properties",
+        "podIdentityProfile",
+        "userAssignedIdentities",
+        "*",
+        "provisioningInfo",
+    ],
+    &["properties", "ingressProfile", "webAppRouting", "identity"],
+    &["properties", "privateLinkResources", "*", "privateLinkServiceID"],
 ];
-const POOL_READ_ONLY: [&str; 5] = [
-    "eTag",
-    "provisioningState",
-    "currentOrchestratorVersion",
-    "nodeImageVersion",
-    "status",
-];
+
+/// Removes what stands at `path`, in every member where the path has a `*`.
+fn strip(value: &mut Value, path: &[&str]) {
+    match (path, value) {
+        ([last], Value::Object(object)) => {
+            object.remove(*last);
+        }
+        (["*", rest @ ..], Value::Object(object)) => object.values_mut().for_each(|value| strip(value, rest)),
+        (["*", rest @ ..], Value::Array(items)) => items.iter_mut().for_each(|value| strip(value, rest)),
+        ([key, rest @ ..], Value::Object(object)) => {
+            if let Some(value) = object.get_mut(*key) {
+                strip(value, rest);
+            }
+        }
+        _ => {}
+    }
+}
 
 impl ResourceKind for PolicyAddon {
     fn comparable(&self, wire: &Value) -> Value {
@@ -59,33 +102,17 @@ impl ResourceKind for PolicyAddon {
             addon.remove("identity");
             addon.extend(wanted.clone().unwrap_or_default());
         }
+        for path in READ_ONLY {
+            strip(&mut cluster, path);
+        }
         if let Some(cluster) = cluster.as_object_mut() {
-            for key in ["id", "name", "type", "systemData", "eTag", "etag"] {
-                cluster.remove(key);
-            }
             let properties = cluster.entry("properties").or_insert_with(|| json!({}));
             if let Some(properties) = properties.as_object_mut() {
-                for key in READ_ONLY {
-                    properties.remove(key);
-                }
-                let pools = properties
-                    .get_mut("agentPoolProfiles")
-                    .and_then(Value::as_array_mut)
-                    .into_iter()
-                    .flatten();
-                for pool in pools.filter_map(Value::as_object_mut) {
-                    for key in POOL_READ_ONLY {
-                        pool.remove(key);
-                    }
-                }
                 let profiles = properties.entry("addonProfiles").or_insert_with(|| json!({}));
                 if profiles.is_null() {
                     *profiles = json!({});
                 }
                 if let Some(profiles) = profiles.as_object_mut() {
-                    for profile in profiles.values_mut().filter_map(Value::as_object_mut) {
-                        profile.remove("identity");
-                    }
                     profiles.extend(addons.into_iter().map(|(key, addon)| (key, Value::Object(addon))));
                 }
             }
@@ -231,8 +258,10 @@ mod tests {
     #[test]
     fn only_our_key_changes_and_it_keeps_its_spelling() {
         let live = json!({
-            "id": "/x", "name": "c", "location": "westeurope", "eTag": "1", "identity": {"type": "SystemAssigned"},
-            "properties": {"provisioningState": "Succeeded", "dnsPrefix": "c", "unknownToUs": {"a": [1]},
+            "id": "/x", "name": "c", "location": "westeurope", "eTag": "1",
+            "identity": {"type": "UserAssigned", "principalId": "p", "userAssignedIdentities": {"/u": {"principalId": "p", "clientId": "c"}}},
+            "properties": {"provisioningState": "Succeeded", "dnsPrefix": "c",
+                "oidcIssuerProfile": {"enabled": true, "issuerURL": "https://x"}, "unknownToUs": {"a": [1]},
                 "agentPoolProfiles": [{"name": "p", "count": 3, "eTag": "2", "provisioningState": "Succeeded"}],
                 "addonProfiles": {"azurePolicy": {"enabled": false, "config": {"version": "v2"}, "identity": {"clientId": "x"}},
                     "omsagent": {"enabled": true, "identity": {"clientId": "y"}}}}});
@@ -241,8 +270,8 @@ mod tests {
         assert_eq!(
             merged,
             json!({
-            "location": "westeurope", "identity": {"type": "SystemAssigned"},
-            "properties": {"dnsPrefix": "c", "unknownToUs": {"a": [1]},
+            "location": "westeurope", "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/u": {}}},
+            "properties": {"dnsPrefix": "c", "oidcIssuerProfile": {"enabled": true}, "unknownToUs": {"a": [1]},
                 "agentPoolProfiles": [{"name": "p", "count": 3}],
                 "addonProfiles": {"azurePolicy": {"enabled": true, "config": {"version": "v2"}}, "omsagent": {"enabled": true}}}})
         );
