@@ -16,6 +16,7 @@ pub mod error;
 pub mod exemption;
 pub mod graph;
 pub mod http;
+pub mod insights;
 pub mod json;
 pub mod kql;
 pub mod kubernetes;

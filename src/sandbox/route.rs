@@ -12,7 +12,7 @@ use super::json::text;
 use super::random::hash;
 use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
-use super::{cluster, exemption, graph, policy, pricing, role, tenancy, time, token, versions};
+use super::{cluster, exemption, graph, insights, policy, pricing, role, tenancy, time, token, versions};
 
 /// A request whose path, api-version and body have been read.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Sandbox {
     /// second and raises the revision.
     pub fn handle(&mut self, request: Request) -> Response {
         let changes = matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE")
-            || (request.method == "POST" && request.path.to_ascii_lowercase().ends_with("/register"));
+            || (request.method == "POST" && posts_change(&request.path));
         let correlation = request.header("x-ms-correlation-request-id").map(str::to_owned);
         let client_request = request.header("x-ms-client-request-id").map(str::to_owned);
         let quota = quota_header(&request);
@@ -134,6 +134,14 @@ impl Sandbox {
         response.headers.push(quota);
         response
     }
+}
+
+/// Returns whether a POST to this path changes something; other POSTs are questions.
+fn posts_change(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    ["/register", "/triggerevaluation", "/cancel"]
+        .iter()
+        .any(|action| lower.ends_with(action))
 }
 
 fn quota_header(request: &Request) -> (String, String) {
@@ -203,6 +211,14 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         "microsoft.authorization/policyassignments" => policy::assignment::answer(state, &call),
         "microsoft.authorization/policyexemptions" => exemption::answer(state, &call),
         "microsoft.authorization/roleassignments" => role::answer(state, &call),
+        "microsoft.authorization/roledefinitions" => role::definitions(state, &call),
+        "microsoft.policyinsights/policystates/queryresults"
+        | "microsoft.policyinsights/policystates/summarize"
+        | "microsoft.policyinsights/policystates/triggerevaluation" => insights::states(state, &call),
+        "microsoft.policyinsights/asyncoperationresults" => insights::evaluation(state, &call),
+        "microsoft.policyinsights/remediations"
+        | "microsoft.policyinsights/remediations/cancel"
+        | "microsoft.policyinsights/remediations/listdeployments" => insights::remediations(state, &call),
         "microsoft.security/pricings" => pricing::answer(state, &call),
         "microsoft.containerservice/managedclusters" => cluster::answer(state, &call),
         "microsoft.containerservice/locations/operations" => cluster::operation(state, &call),

@@ -23,6 +23,7 @@ const EXEMPTIONS: &[&str] = &[
     "2025-12-01-preview",
     "2026-01-01-preview",
 ];
+const INSIGHTS: &[&str] = &["2019-07-01", "2019-10-01", "2021-10-01", "2024-10-01"];
 const CLUSTERS: &[&str] = &[
     "2024-09-01",
     "2025-03-01",
@@ -60,6 +61,42 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         "microsoft.authorization/roleassignments",
         "roleAssignments",
         &["2022-04-01"],
+    ),
+    (
+        "microsoft.authorization/roledefinitions",
+        "roleDefinitions",
+        &["2018-01-01-preview", "2022-04-01", "2022-05-01-preview"],
+    ),
+    (
+        "microsoft.policyinsights/policystates/queryresults",
+        "policyStates",
+        INSIGHTS,
+    ),
+    (
+        "microsoft.policyinsights/policystates/summarize",
+        "policyStates/summarize",
+        INSIGHTS,
+    ),
+    (
+        "microsoft.policyinsights/policystates/triggerevaluation",
+        "policyStates/triggerEvaluation",
+        INSIGHTS,
+    ),
+    (
+        "microsoft.policyinsights/asyncoperationresults",
+        "asyncOperationResults",
+        INSIGHTS,
+    ),
+    ("microsoft.policyinsights/remediations", "remediations", INSIGHTS),
+    (
+        "microsoft.policyinsights/remediations/cancel",
+        "remediations/cancel",
+        INSIGHTS,
+    ),
+    (
+        "microsoft.policyinsights/remediations/listdeployments",
+        "remediations/listDeployments",
+        INSIGHTS,
     ),
     (
         "microsoft.security/pricings",
