@@ -4,12 +4,15 @@ use super::context::{Context, interrupted, sandbox_dir};
 use super::error::{CommandError, Exit};
 use crate::clock::TokioSleeper;
 use crate::model::{Period, Timestamp};
+use crate::sandbox::faults::Rules;
 use crate::sandbox::serve::{self, Listening, ServeOptions, SocketAddr};
 use crate::sandbox::{self, SeedOptions, Summary};
+use crate::store;
 use crate::view::printer::Format;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Look at, reset or serve the embedded sandbox
 ///
@@ -20,7 +23,8 @@ use std::sync::Arc;
   aksgate sandbox show
   aksgate sandbox reset --seed 7 --clusters 40
   aksgate sandbox advance 3d
-  aksgate sandbox serve --listen 127.0.0.1:8443")]
+  aksgate sandbox serve --listen 127.0.0.1:8443
+  aksgate sandbox serve --faults faults.json --record traffic.jsonl")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -53,6 +57,12 @@ enum Command {
         /// Add each exchange to this file as a line of JSON, without tokens
         #[arg(long, value_name = "FILE")]
         record: Option<PathBuf>,
+        /// Let each answer take this many milliseconds more
+        #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+        latency: u64,
+        /// Answer wrongly on purpose, by the rules of this JSON file (docs/sandbox.md)
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
     },
 }
 
@@ -77,7 +87,21 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let now = sandbox::advance(&folder, time.seconds()).map_err(|error| failed(&error))?;
             advanced(context, Timestamp::from_seconds(now));
         }
-        Command::Serve { listen, record } => serve(context, folder, *listen, record.clone()).await?,
+        Command::Serve {
+            listen,
+            record,
+            latency,
+            faults,
+        } => {
+            let options = ServeOptions {
+                directory: folder,
+                listen: *listen,
+                record: record.clone(),
+                latency: Duration::from_millis(*latency),
+                faults: faults.as_deref().map(read_faults).transpose()?.unwrap_or_default(),
+            };
+            serve(context, options).await?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -98,12 +122,19 @@ fn advanced(context: &Context, now: Timestamp) {
     context.printer.data(&text);
 }
 
-async fn serve(
-    context: &Context,
-    directory: PathBuf,
-    listen: SocketAddr,
-    record: Option<PathBuf>,
-) -> Result<(), CommandError> {
+/// Reads the file of `--faults`.
+fn read_faults(path: &Path) -> Result<Rules, CommandError> {
+    let unreadable = || CommandError::failed(format!("cannot read `{}`", path.display()));
+    let bytes = store::read(path).map_err(|error| unreadable().caused_by(&error))?;
+    let bytes = bytes.ok_or_else(|| unreadable().hint("there is no such file"))?;
+    Rules::parse(&bytes).map_err(|problems| {
+        let error = CommandError::failed(format!("`{}` is no file of faults", path.display()));
+        let error = problems.into_iter().fold(error, CommandError::detail);
+        error.hint("docs/sandbox.md lists rules and actions; schema/sandbox-faults.schema.json is for editors")
+    })
+}
+
+async fn serve(context: &Context, options: ServeOptions) -> Result<(), CommandError> {
     let ready = |listening: &Listening| {
         let file = listening.authority_file.display();
         let text = match context.printer.format {
@@ -119,11 +150,6 @@ Its certificate authority is {file}",
             ),
         };
         context.printer.data(&text);
-    };
-    let options = ServeOptions {
-        directory,
-        listen,
-        record,
     };
     let stop = async {
         if !interrupted().await {

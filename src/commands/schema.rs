@@ -15,6 +15,8 @@ enum FileKind {
     Initiative,
     /// What `plan --out` writes
     Plan,
+    /// What `sandbox serve --faults` reads
+    Faults,
 }
 
 /// Print the JSON Schema of a kind of file, for editors
@@ -33,6 +35,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         FileKind::Environment => format!("{:#}", schema::environment()),
         FileKind::Initiative => format!("{:#}", schema::initiative()),
         FileKind::Plan => include_str!("../../schema/plan.schema.json").to_owned(),
+        FileKind::Faults => include_str!("../../schema/sandbox-faults.schema.json").to_owned(),
     };
     context.printer.data(&text);
     Ok(Exit::Done)

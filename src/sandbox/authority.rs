@@ -8,9 +8,22 @@ use super::http::{Request, Response};
 use super::state::State;
 use super::token;
 
-/// Answers what belongs to the authority, or `None` for everything else.
+/// Returns whether a request is for the authority.
 #[must_use]
-pub fn answer(state: &State, request: &Request) -> Option<Response> {
+pub fn is_authority(request: &Request) -> bool {
+    let segments: Vec<&str> = request.path.split('/').filter(|segment| !segment.is_empty()).collect();
+    matches!(
+        (request.method.as_str(), segments.as_slice()),
+        (
+            "GET",
+            ["metadata", "endpoints"] | [.., ".well-known", "openid-configuration"]
+        ) | ("POST", [_, "oauth2", "token"] | [_, "oauth2", "v2.0", "token"])
+    )
+}
+
+/// Answers what belongs to the authority, or `None` for everything else. No two tokens with different `serial` are the same.
+#[must_use]
+pub fn answer(state: &State, request: &Request, serial: u64) -> Option<Response> {
     let segments: Vec<&str> = request.path.split('/').filter(|segment| !segment.is_empty()).collect();
     let origin = &request.origin;
     match (request.method.as_str(), segments.as_slice()) {
@@ -44,7 +57,7 @@ pub fn answer(state: &State, request: &Request) -> Option<Response> {
                         "token_type": "Bearer",
                         "expires_in": 3599,
                         "ext_expires_in": 3599,
-                        "access_token": token::issue(state, audience, state.now),
+                        "access_token": token::issue_unique(state, audience, state.now, serial),
                     }),
                 )
                 .with("cache-control", "no-store"),
@@ -112,7 +125,7 @@ mod tests {
             let mut request = Request::new(method, target);
             request.origin = "https://localhost:1".to_owned();
             request.body = bytes::Bytes::from_static(body.as_bytes());
-            answer(&sandbox.state, &request).map(|response| (response.status, response.value()))
+            answer(&sandbox.state, &request, 1).map(|response| (response.status, response.value()))
         };
         let (_, cloud) = ask(&sandbox, "GET", "/metadata/endpoints?api-version=2022-09-01", "").unwrap();
         assert_eq!(cloud["resourceManager"], "https://localhost:1");

@@ -8,12 +8,14 @@
 
 pub mod address;
 pub mod authority;
+pub mod body;
 pub mod builtins;
 pub mod cluster;
 pub mod cluster_document;
 pub mod door;
 pub mod error;
 pub mod exemption;
+pub mod faults;
 pub mod graph;
 pub mod http;
 pub mod insights;
@@ -23,6 +25,7 @@ pub mod kubernetes;
 pub mod policy;
 pub mod pricing;
 pub mod random;
+pub mod record;
 pub mod role;
 pub mod route;
 pub mod seed;

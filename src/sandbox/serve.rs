@@ -5,11 +5,11 @@
 /// An address to listen at, for callers that have no business with the network otherwise.
 pub use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::service::service_fn;
@@ -20,15 +20,16 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::body::{Lost, Sent};
 use super::door::{Door, DoorError};
-use super::{Request, Response, authority};
+use super::faults::{Core, Layer, Outcome, Reply, Rules, answers};
+use super::{Request, Response, Sandbox, authority, record};
 use crate::clock::{Sleeper, Stopwatch};
 use crate::store;
 
@@ -44,8 +45,12 @@ pub struct ServeOptions {
     pub directory: PathBuf,
     /// The address to listen at; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// A file to which each exchange is added as a line of JSON, without authorization headers.
+    /// A file to which each exchange but sign-in is added as a line of JSON, without tokens.
     pub record: Option<PathBuf>,
+    /// How long each answer takes at least.
+    pub latency: Duration,
+    /// The faults that strike.
+    pub faults: Rules,
 }
 
 /// Where a sandbox is served.
@@ -124,6 +129,9 @@ pub async fn serve(
         record: options.record,
         running: Stopwatch::start(),
         sleeper: Arc::clone(&sleeper),
+        latency: options.latency,
+        faults: Layer::new(options.faults),
+        tokens: AtomicU64::new(0),
         counted: Mutex::new(0),
         host: format!("localhost:{}", address.port()),
     });
@@ -160,6 +168,10 @@ struct Shared {
     record: Option<PathBuf>,
     running: Stopwatch,
     sleeper: Arc<dyn Sleeper>,
+    latency: Duration,
+    faults: Layer,
+    /// How many tokens were asked for.
+    tokens: AtomicU64,
     /// How many of the seconds that passed are in the sandbox's clock.
     counted: Mutex<u64>,
     /// The host that a link names when the request named none.
@@ -175,21 +187,40 @@ impl Shared {
         passed
     }
 
-    fn answer(&self, request: Request) -> Response {
-        let recorded = self.record.as_ref().map(|path| (path, request.clone()));
-        let answered = match self.door.with(|sandbox| authority::answer(&sandbox.state, &request)) {
-            Ok(Some(response)) => return response,
-            Ok(None) => self.door.call(request, self.elapsed()),
-            Err(error) => Err(error),
-        };
-        let response = answered.unwrap_or_else(|error| {
-            super::error::ArmError::new(500, "InternalServerError", format!("{error}")).response()
-        });
+    fn answer(&self, request: Request) -> Outcome {
+        let recorded = self.record.as_ref().filter(|_| !authority::is_authority(&request));
+        let recorded = recorded.map(|path| (path, request.clone()));
+        let outcome = self.faults.call(request, self);
         if let Some((path, request)) = recorded {
+            let answered = match &outcome.reply {
+                Reply::Answer(response) | Reply::Padded(response, _) => Some(response),
+                Reply::Reset | Reply::Cut(_) => None,
+            };
+            let line = record::exchange(&request, answered, outcome.fault.as_deref());
             // The record is an aid: a full disk must not change what the sandbox answers.
-            let _ = store::append_line(path, &exchange(&request, &response).to_string());
+            let _ = store::append_line(path, &line);
         }
-        response
+        outcome
+    }
+}
+
+impl Core for Shared {
+    fn call(&self, request: Request) -> Response {
+        let answered = if authority::is_authority(&request) {
+            let serial = self.tokens.fetch_add(1, Ordering::Relaxed);
+            self.door
+                .with(|sandbox| authority::answer(&sandbox.state, &request, serial))
+                .map(|response| response.unwrap_or_else(|| Response::empty(404)))
+        } else {
+            self.door.call(request, self.elapsed())
+        };
+        answered.unwrap_or_else(|error| {
+            super::error::ArmError::new(500, "InternalServerError", format!("{error}")).response()
+        })
+    }
+
+    fn sandbox(&self) -> Option<Sandbox> {
+        self.door.with(Sandbox::clone).ok()
     }
 }
 
@@ -203,7 +234,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     let Ok(stream) = shaken else { return };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, std::convert::Infallible>(respond(shared, request).await) }
+        async move { respond(shared, request).await }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection(TokioIo::new(stream), service);
@@ -218,7 +249,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     }
 }
 
-async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+/// Answers a request; an error loses its connection, or its stream where one connection carries several.
+async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Sent>, Lost> {
     let (parts, body) = request.into_parts();
     let named = parts.uri.authority().map(|authority| authority.as_str().to_owned());
     let named = named.or_else(|| {
@@ -235,7 +267,7 @@ async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> hype
             "RequestContentTooLarge",
             "The request content is too large or was cut.",
         );
-        return into_hyper(error.response());
+        return Ok(into_hyper(error.response()));
     };
     let request = Request {
         method: parts.method.as_str().to_owned(),
@@ -255,14 +287,32 @@ async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> hype
         body: body.to_bytes(),
     };
     // Locks and files block: they stay off the threads that serve sockets.
-    let answered = tokio::task::spawn_blocking(move || shared.answer(request)).await;
-    into_hyper(answered.unwrap_or_else(|_| {
-        super::error::ArmError::new(500, "InternalServerError", "The sandbox failed to answer.").response()
-    }))
+    let answering = Arc::clone(&shared);
+    let Ok(outcome) = tokio::task::spawn_blocking(move || answering.answer(request)).await else {
+        let error = super::error::ArmError::new(500, "InternalServerError", "The sandbox failed to answer.");
+        return Ok(into_hyper(error.response()));
+    };
+    let delay = shared.latency.saturating_add(Duration::from_millis(outcome.delay));
+    if !delay.is_zero() {
+        shared.sleeper.sleep(delay).await;
+    }
+    match outcome.reply {
+        Reply::Answer(response) => Ok(into_hyper(response)),
+        Reply::Reset => Err(Lost),
+        Reply::Cut(response) => Ok(into_hyper_with(response, Sent::half)),
+        Reply::Padded(response, padding) => {
+            let (start, end) = answers::around_padding(&response);
+            Ok(into_hyper_with(response, |_| Sent::padded(start, padding, end)))
+        }
+    }
 }
 
-fn into_hyper(response: Response) -> hyper::Response<Full<Bytes>> {
-    let mut answer = hyper::Response::new(Full::new(response.body));
+fn into_hyper(response: Response) -> hyper::Response<Sent> {
+    into_hyper_with(response, Sent::whole)
+}
+
+fn into_hyper_with(response: Response, body: impl FnOnce(bytes::Bytes) -> Sent) -> hyper::Response<Sent> {
+    let mut answer = hyper::Response::new(body(response.body));
     *answer.status_mut() =
         hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
@@ -272,34 +322,6 @@ fn into_hyper(response: Response) -> hyper::Response<Full<Bytes>> {
         }
     }
     answer
-}
-
-/// Returns an exchange as the record holds it: no authorization, and bodies only where they are JSON.
-fn exchange(request: &Request, response: &Response) -> Value {
-    let headers = |headers: &[(String, String)]| -> Value {
-        let kept = headers
-            .iter()
-            .filter(|(name, _)| !["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str()));
-        Value::Object(kept.map(|(name, value)| (name.clone(), json!(value))).collect())
-    };
-    let side = |mut side: Value, body: &[u8]| {
-        if let Ok(body) = serde_json::from_slice::<Value>(body) {
-            super::json::set(&mut side, "", "body", body);
-        }
-        side
-    };
-    let query = if request.query.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", request.query)
-    };
-    json!({
-        "request": side(
-            json!({"method": request.method, "url": format!("{}{}{query}", request.origin, request.path), "headers": headers(&request.headers)}),
-            &request.body,
-        ),
-        "response": side(json!({"status": response.status, "headers": headers(&response.headers)}), &response.body),
-    })
 }
 
 /// Makes an authority and a certificate of it for loopback; returns the server's side, and the authority in PEM.
@@ -348,6 +370,7 @@ mod tests {
     use crate::clock::TokioSleeper;
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};
+    use serde_json::Value;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
 
@@ -368,9 +391,10 @@ mod tests {
             .connect(ServerName::try_from("localhost").unwrap(), stream)
             .await?;
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
+        let mut answer = Vec::new();
         // The server closes without a farewell where the client asked it to.
-        let _ = stream.read_to_string(&mut answer).await;
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         Ok((head.to_owned(), serde_json::from_str(body).unwrap_or_default()))
     }
@@ -396,6 +420,8 @@ mod tests {
             directory: directory.path().join("sandbox"),
             listen: "127.0.0.1:0".parse().unwrap(),
             record: Some(record.clone()),
+            latency: Duration::ZERO,
+            faults: Rules::default(),
         };
         runtime.block_on(async {
             let (announce, announced) = oneshot::channel();
@@ -439,6 +465,82 @@ mod tests {
     }
 
     #[test]
+    fn faults_reach_the_client_and_the_record() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let record = directory.path().join("traffic.jsonl");
+        let faults = serde_json::json!({"formatVersion": 1, "rules": [
+            {"path": "/subscriptions", "action": {"kind": "reset"}},
+            {"path": "/subscriptions", "nth": 2, "action": {"kind": "cut"}},
+            {"path": "/subscriptions", "nth": 3, "action": {"kind": "huge", "bytes": 300_000}},
+            {"path": "/subscriptions", "nth": 4, "action": {"kind": "slow", "milliseconds": 20}},
+            {"path": "*/token", "signIn": true, "nth": 2, "action": {"kind": "error", "status": 500}},
+        ]});
+        let options = ServeOptions {
+            directory: directory.path().join("sandbox"),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            record: Some(record.clone()),
+            latency: Duration::from_millis(1),
+            faults: Rules::parse(faults.to_string().as_bytes()).unwrap(),
+        };
+        runtime.block_on(async {
+            let (announce, announced) = oneshot::channel();
+            let (stop, stopped) = oneshot::channel::<()>();
+            let server = tokio::spawn(serve(
+                options,
+                Arc::new(TokioSleeper),
+                move |listening| announce.send(listening.clone()).unwrap(),
+                async { stopped.await.unwrap_or_default() },
+            ));
+            let at = announced.await.unwrap();
+            let form = "grant_type=client_credentials&client_id=a&scope=x";
+            let sign_in = || http("POST", "/t/oauth2/v2.0/token", &at, "", form);
+            let (_, grant) = ask(&at, &sign_in()).await.unwrap();
+            let token = grant["access_token"].as_str().unwrap().to_owned();
+            let (head, _) = ask(&at, &sign_in()).await.unwrap();
+            assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+            let (_, second) = ask(&at, &sign_in()).await.unwrap();
+            assert_ne!(
+                second["access_token"], grant["access_token"],
+                "each sign-in gives a token of its own"
+            );
+
+            let list = http("GET", "/subscriptions?api-version=2022-12-01", &at, &token, "");
+            assert_eq!(
+                ask(&at, &list).await.unwrap(),
+                (String::new(), Value::Null),
+                "nothing came"
+            );
+            let (head, body) = ask(&at, &list).await.unwrap();
+            assert!(
+                head.starts_with("HTTP/1.1 200") && body == Value::Null,
+                "the body is cut: {head}"
+            );
+            let (head, body) = ask(&at, &list).await.unwrap();
+            assert!(
+                body["padding"].as_str().unwrap().len() == 300_000 && body["value"].is_array(),
+                "{head}"
+            );
+            let running = Stopwatch::start();
+            let (_, body) = ask(&at, &list).await.unwrap();
+            assert!(running.elapsed() >= Duration::from_millis(21) && body["value"].is_array());
+            stop.send(()).unwrap();
+            server.await.unwrap().unwrap();
+        });
+        let lines = String::from_utf8(store::read(&record).unwrap().unwrap()).unwrap();
+        let exchanges: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let seen: Vec<(bool, &str)> = exchanges
+            .iter()
+            .map(|one| (one.get("response").is_some(), one["fault"].as_str().unwrap_or_default()))
+            .collect();
+        assert_eq!(seen, [(false, "reset"), (false, "cut"), (true, "huge"), (true, "slow")]);
+    }
+
+    #[test]
     fn an_address_in_use_is_told() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -450,6 +552,8 @@ mod tests {
             directory: directory.path().to_path_buf(),
             listen: taken.local_addr().unwrap(),
             record: None,
+            latency: Duration::ZERO,
+            faults: Rules::default(),
         };
         let error = runtime
             .block_on(serve(options, Arc::new(TokioSleeper), |_| panic!("not ready"), async {}))

@@ -8,6 +8,12 @@ use super::state::State;
 /// Returns an access token that the sandbox accepts, for about an hour of the caller's clock, `now` in seconds since 1970.
 #[must_use]
 pub fn issue(state: &State, audience: &str, now: i64) -> String {
+    issue_unique(state, audience, now, 0)
+}
+
+/// Returns an access token like [`issue`] does, another one for each `serial`.
+#[must_use]
+pub fn issue_unique(state: &State, audience: &str, now: i64, serial: u64) -> String {
     let encode = |value: &serde_json::Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let header = encode(&json!({"typ": "JWT", "alg": "none"}));
     let claims = encode(&json!({
@@ -21,6 +27,7 @@ pub fn issue(state: &State, audience: &str, now: i64) -> String {
         "sub": state.principal,
         "appid": state.principal,
         "idtyp": "app",
+        "uti": serial.to_string(),
         "ver": "1.0",
     }));
     format!("{header}.{claims}.{}", state.token_secret)
