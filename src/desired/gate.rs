@@ -5,7 +5,7 @@ use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::catalog::VersionPin;
 use crate::config::{Gate, Initiative};
 use crate::diff::digest;
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Plane, override_stages};
 use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
@@ -53,6 +53,11 @@ pub(super) fn add(
     {
         let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
         keep(desired, sources, gate, &all, "generation", DENIES.to_owned());
+        return Ok(());
+    }
+    if live.iter().any(|(object, _)| denies_in_part(object)) {
+        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
+        keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
         return Ok(());
     }
     let decision = decide(gate.target, stands.as_ref(), gate.soak, uncovered, sources.now);
@@ -187,17 +192,16 @@ fn points_at(object: &LiveObject, definition: &str) -> bool {
 }
 
 fn standing(object: &LiveObject, digest: &str) -> Standing {
-    let effect = object
-        .wire
-        .pointer("/properties/parameters/effect/value")
-        .and_then(Value::as_str);
     let state = object.mark_state();
     let enforced = object
         .wire
         .pointer("/properties/enforcementMode")
         .and_then(Value::as_str)
         .unwrap_or("Default");
-    let stage = effect.and_then(Effect::parse).and_then(Stage::of).unwrap_or(Stage::Off);
+    let stage = effect_stage(object);
+    // An override raises it somewhere: what denies anywhere is not written over. One that lowers it is a hole, not a position.
+    let raised = overrides(object).and_then(override_stages).unwrap_or_default();
+    let stage = raised.into_iter().fold(stage, Stage::max);
     Standing {
         // Not enforced, a gate at deny holds nothing back: it stands at audit.
         stage: if enforced.eq_ignore_ascii_case("Default") {
@@ -212,9 +216,39 @@ fn standing(object: &LiveObject, digest: &str) -> Standing {
     }
 }
 
+/// Returns the stage of the effect that holds where no override does.
+fn effect_stage(object: &LiveObject) -> Stage {
+    let effect = object
+        .wire
+        .pointer("/properties/parameters/effect/value")
+        .and_then(Value::as_str);
+    effect.and_then(Effect::parse).and_then(Stage::of).unwrap_or(Stage::Off)
+}
+
+/// Whether an override closes an assignment further, for some members or places, than its effect does.
+fn denies_in_part(object: &LiveObject) -> bool {
+    let stages = overrides(object).and_then(override_stages).unwrap_or_default();
+    stages
+        .into_iter()
+        .any(|stage| stage > effect_stage(object).max(Stage::Audit))
+}
+
+fn overrides(object: &LiveObject) -> Option<&Value> {
+    object.wire.pointer("/properties/overrides")
+}
+
+/// Whether every override of an assignment lowers an effect below that of its stage: somebody opened the gate by hand.
+fn only_lowers(object: &LiveObject, stage: Stage) -> bool {
+    let stages = overrides(object).and_then(override_stages).unwrap_or_default();
+    !stages.is_empty() && stages.into_iter().all(|lower| lower < stage)
+}
+
 /// Why a gate that denies is left alone: it is changed by a generation that climbs beside it, and this version has none.
 const DENIES: &str =
     "the gate stands at deny, and its content cannot be changed without opening it; this version leaves it as it is";
+
+const DENIES_IN_PART: &str =
+    "overrides that aksgate did not set make a part of the gate deny; this version leaves the whole gate as it is";
 
 /// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
 fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject], guard: &str, sentence: String) {
@@ -446,6 +480,9 @@ fn body(
     all.insert("effect".to_owned(), json!({ "value": effect }));
     properties.insert("parameters".to_owned(), Value::Object(all));
     properties.insert("enforcementMode".to_owned(), Value::from("Default"));
+    if live.is_some_and(|live| only_lowers(live, stage)) {
+        properties.insert("overrides".to_owned(), json!([]));
+    }
     // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them.
     let kept = live
         .and_then(LiveObject::mark_state)

@@ -8,6 +8,8 @@ mod policy_addon;
 mod policy_assignment;
 mod policy_set_definition;
 
+pub use policy_assignment::override_stages;
+
 use crate::model::ResourceId;
 use serde_json::{Map, Value};
 use std::fmt;

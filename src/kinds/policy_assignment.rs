@@ -145,6 +145,7 @@ fn changed_direction(before: &Value, after: &Value) -> Direction {
             "enforcementMode" if new == "Default" => Direction::Tightens,
             "notScopes" => allow_list(&old, &new),
             "parameters" => parameters(&old, &new),
+            "overrides" if is_empty(&new) => overrides_gone(&old, after),
             // Another definition or version of it, a selector, an override, a property that a newer api-version brought: what
             // it lets through cannot be told from the document.
             _ => Direction::Weakens,
@@ -156,6 +157,26 @@ fn changed_direction(before: &Value, after: &Value) -> Direction {
         }
     }
     combine(found)
+}
+
+/// Overrides that go: where each held a member below the effect that now holds again, their going tightens.
+fn overrides_gone(overrides: &Value, after: &Value) -> Direction {
+    let effect = at(after, &["properties", "parameters", "effect", "value"]).and_then(Value::as_str);
+    let stage = effect.and_then(Effect::parse).and_then(Stage::of);
+    let lower = override_stages(overrides).is_some_and(|stages| stages.into_iter().all(|below| Some(below) < stage));
+    if lower { Direction::Tightens } else { Direction::Weakens }
+}
+
+/// Returns the stage that each of an assignment's `overrides` stands for; none if one of them is not an effect of the ladder.
+pub fn override_stages(overrides: &Value) -> Option<Vec<Stage>> {
+    let one = |item: &Value| {
+        let kind = item.get("kind").and_then(Value::as_str)?;
+        let effect = item.get("value").and_then(Value::as_str).and_then(Effect::parse)?;
+        kind.eq_ignore_ascii_case("policyEffect")
+            .then(|| Stage::of(effect))
+            .flatten()
+    };
+    overrides.as_array()?.iter().map(one).collect()
 }
 
 /// One that weakens decides; else one that tightens.

@@ -607,11 +607,46 @@ fn what_others_set_on_our_assignment_is_said() {
         .find(|((_, id), _)| id.name().starts_with("own-gate"))
         .unwrap();
     wire["properties"]["selfServeExemptionSettings"] = json!({"enabled": true});
-    wire["properties"]["overrides"] = json!([{"kind": "policyEffect", "value": "Disabled"}]);
+    wire["properties"]["overrides"] = json!([{"kind": "definitionVersion", "value": "1.*.*"}]);
     let (plan, _) = plan_of(&own(1), &azure.observe(), &[]);
     assert_eq!(summary(&plan), Vec::<String>::new());
     for key in ["selfServeExemptionSettings", "overrides"] {
         let said = |finding: &&Finding| finding.sentence.contains(&format!("`{key}`"));
         assert_eq!(plan.findings.iter().filter(said).count(), 1, "{:?}", plan.findings);
     }
+}
+
+#[test]
+fn an_override_that_opens_a_gate_is_taken_away_and_one_that_closes_it_is_left() {
+    let with = |value: &str| {
+        let mut azure = applied(&own(1));
+        let found = azure.objects.keys().find(|(_, id)| id.name().starts_with("own-gate"));
+        let key = found.unwrap().clone();
+        let overrides = json!([{"kind": "policyEffect", "value": value, "selectors": []}]);
+        azure.objects.get_mut(&key).unwrap()["properties"]["overrides"] = overrides;
+        azure
+    };
+    let mut opened = with("Disabled");
+    let (plan, documents) = plan_of(&own(1), &opened.observe(), &[]);
+    assert_eq!(summary(&plan), ["update policyAssignment tightens"]);
+    opened.carry_out(&plan, &documents);
+    assert_eq!(
+        summary(&plan_of(&own(1), &opened.observe(), &[]).0),
+        Vec::<String>::new()
+    );
+
+    let closed = with("Deny");
+    let (plan, _) = plan_of(&own(1), &closed.observe(), &[]);
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert!(
+        plan.held[0].reasons[0]
+            .sentence
+            .contains("make a part of the gate deny")
+    );
+    let (changed, _) = plan_of(&own(2), &closed.observe(), &[]);
+    assert_eq!(
+        summary(&changed),
+        Vec::<String>::new(),
+        "what denies somewhere is not written over"
+    );
 }
