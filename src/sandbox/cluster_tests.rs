@@ -25,6 +25,19 @@ fn enable(mut document: Value) -> Value {
 }
 
 #[test]
+fn an_operation_that_ended_lets_later_ones_of_the_same_cluster_end() {
+    // Ids of operations are drawn, so that an earlier one may come before or after a later one.
+    let mut client = Client::new();
+    for _ in 0..8 {
+        let before = client.get(&dev());
+        client.ok("PUT", &dev(), Some(&enable(before)), 200);
+        assert_eq!(client.get(&dev())["properties"]["provisioningState"], "Updating");
+        client.sandbox.advance(60);
+        assert_eq!(client.get(&dev())["properties"]["provisioningState"], "Succeeded");
+    }
+}
+
+#[test]
 fn the_addon_is_turned_on_by_a_long_running_put() {
     let mut client = Client::new();
     let before = client.get(&dev());

@@ -314,11 +314,11 @@ impl State {
             let Some(document) = self.resources.get_mut(&operation.resource) else {
                 continue;
             };
-            if operation.due > self.now
-                || remove(document, "", "x-operation").is_none_or(|running| running != json!(id))
-            {
+            // An earlier operation on the same resource has long ended: it must not end the one that runs, nor let it be forgotten.
+            if operation.due > self.now || text(document, "/x-operation") != id.as_str() {
                 continue;
             }
+            remove(document, "", "x-operation");
             set(document, "/properties", "provisioningState", json!("Succeeded"));
             set(document, "", "eTag", json!(operation.final_etag));
             if let Some(Value::Array(pools)) = document.pointer_mut("/properties/agentPoolProfiles") {
