@@ -11,7 +11,7 @@ use crate::diff::{changes, digest};
 use crate::kinds::{Direction, Kind};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observe::{exact_cluster, read};
-use crate::observed::LiveObject;
+use crate::observed::{Cluster, LiveObject};
 use crate::plan::{Action, Plan, Step};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
@@ -297,9 +297,21 @@ async fn try_step(run: &Run<'_>, step: &Step, again: bool) -> Result<Outcome, Ar
 async fn settle_by_reading(run: &Run<'_>, step: &Step, error: ArmError) -> Outcome {
     match read(run.client, step.kind, &step.object).await {
         // Only the answer to a PUT says whether each extension of a Defender plan was taken.
-        Ok(live) if step.kind != Kind::DefenderPlan && is_as_planned(run, step, live.as_ref()) => Outcome::Done,
+        Ok(live)
+            if step.kind != Kind::DefenderPlan
+                && is_as_planned(run, step, live.as_ref())
+                && !is_under_way(step, live.as_ref()) =>
+        {
+            Outcome::Done
+        }
         _ => Outcome::Failed(Failure::Arm(Box::new(error))),
     }
+}
+
+/// Whether an operation runs on the resource, or has failed: what it shows already may not last.
+fn is_under_way(step: &Step, live: Option<&LiveObject>) -> bool {
+    let has_succeeded = |cluster: Cluster| cluster.provisioning_state.eq_ignore_ascii_case("Succeeded");
+    step.kind.is_part_of_resource() && !live.map(exact_cluster).is_some_and(has_succeeded)
 }
 
 /// Whether the object is as the step leaves it: it holds all that the plan shows, and there is nothing left to write. What a

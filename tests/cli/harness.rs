@@ -172,7 +172,7 @@ impl Folder {
 }
 
 impl Run {
-    fn of(line: &str, output: &Output) -> Run {
+    pub fn of(line: &str, output: &Output) -> Run {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
         Run {
             code: output.status.code().unwrap_or(-1),
