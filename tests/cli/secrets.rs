@@ -227,3 +227,24 @@ fn the_search_finds_a_secret_in_every_disguise() {
     }
     keeps(&[secret], "a text", b"nothing of the kind");
 }
+
+#[test]
+fn an_authority_that_says_the_secret_back_is_not_repeated() {
+    for status in [400, 401, 500] {
+        let folder = estate(Start::Policy);
+        let way = client_secret(&folder);
+        let message = format!("AADSTS7000215: client_secret={}", way.secrets[0]);
+        let action = json!({"kind": "error", "status": status, "code": "invalid_client", "message": message});
+        let rules = json!([{"path": "*/token", "signIn": true, "count": "all", "action": action}]);
+        let served = Served::new(folder, &rules, 0);
+        for line in [
+            "plan dev -v --max-wait 1s",
+            "apply dev -v --yes --format json --max-wait 1s",
+        ] {
+            let mut command = served.command(line);
+            command.envs(way.variables.iter().map(|(name, value)| (name, value)));
+            let run = Run::of(line, &command.output().unwrap()).expect(1);
+            keeps(&way.secrets, line, format!("{}\n{}", run.stdout, run.stderr).as_bytes());
+        }
+    }
+}
