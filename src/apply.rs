@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::arm::{ArmError, Client, PutOptions, Turns};
+use crate::arm::{ArmError, ArmErrorKind, Client, PutOptions, Turns};
 use crate::clock::Stopwatch;
 use crate::diff::{changes, digest};
 use crate::kinds::{Direction, Kind};
@@ -89,11 +89,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns whether anything was written, or may have been: a write whose result is another one, or is not known, counts.
+    /// Returns whether anything was written, or may have been: a write whose result is another one, or is not known, counts, and so does
+    /// one that was accepted and then failed.
     pub fn wrote(&self) -> bool {
         self.outcomes.iter().any(|(_, outcome)| match outcome {
             Outcome::Done | Outcome::Failed(Failure::Differs(_)) => true,
-            Outcome::Failed(Failure::Arm(error)) => error.outcome_unknown(),
+            Outcome::Failed(Failure::Arm(error)) => {
+                error.outcome_unknown() || error.kind() == ArmErrorKind::OperationFailed
+            }
             _ => false,
         })
     }

@@ -504,8 +504,8 @@ fn clusters() -> Vec<Case> {
             "the operation fails",
             always(operation("operation-fails")),
             only_apply(ends(
-                1,
-                "says that it failed, and with what",
+                4,
+                "says that it failed after it was accepted, and with what",
                 &["failed  ", "`InternalOperationError`"],
             )),
             "look at the cluster, run again",
