@@ -79,6 +79,13 @@ fn apply_meets(case: &Case) -> Vec<String> {
     if !case.signs_in && recorded.iter().all(|exchange| exchange.fault.is_empty()) {
         problems.push("the fault never struck".to_owned());
     }
+    let ended_reading = case.strikes_reads && run.code == 1;
+    if case.rules.to_string().contains("\"PUT\"") && !ended_reading {
+        let struck = puts(&recorded).iter().any(|put| !put.fault.is_empty());
+        if !struck {
+            problems.push("the fault never struck a write".to_owned());
+        }
+    }
     problems.extend(written_twice(&recorded, case.loses_answers));
     let wanted = reference(case.start);
     let after = settled(&folder);

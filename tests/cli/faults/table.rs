@@ -28,8 +28,8 @@ pub const FOOT: &str = "
 | What happens | What comes of it |
 |---|---|
 | `apply` is killed at any request | the next `apply` finds what was written, writes the rest, and writes nothing twice |
-| SIGTERM or Ctrl-C during `apply` | writes under way are finished, no more are started; 4 if something was written, else 130 |
-| two `apply` of one environment at once | both end; what the other one wrote is already done or told as stale; the next plan is empty |
+| SIGTERM or Ctrl-C during `apply` | writes under way are finished, no more are started; 4 if something was written, else 130, or the signal itself ends the process |
+| two `apply` of one environment at once | both end; what the other one wrote is already done, or told as stale or failed; policy objects, which have no ETag, may get the same write from both, a cluster does not; the next plan is empty |
 ";
 
 /// How a command ends.
@@ -262,7 +262,7 @@ fn lost() -> Vec<Case> {
             GROUP,
             "the connection breaks after the request took effect",
             named("taken", once(json!({"kind": "reset", "after": true}))),
-            fine("asks again, with the same write", &["the connection broke"]),
+            fine("asks again; a write is sent again as it was", &["the connection broke"]),
             NOTHING,
         )
         .losing_answers(),
