@@ -91,10 +91,6 @@ impl ResourceKind for DefenderPlan {
         json!({ "properties": merged })
     }
 
-    fn replacement(&self, _before: &Value, _after: &Value) -> Option<String> {
-        None
-    }
-
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         let off = json!({"properties": {"pricingTier": "Free", "extensions": {}}});
         let (before, after) = (before.unwrap_or(&off), after.unwrap_or(&off));

@@ -1,7 +1,7 @@
 //! The kinds of object that aksgate writes: one file each.
 //!
-//! A kind says how its documents are brought into a comparable form, what is written over an object that is there, what
-//! forces a replacement, and whether a change tightens or weakens. Must not know how documents travel.
+//! A kind says how its documents are brought into a comparable form, what is written over an object that is there, and
+//! whether a change tightens or weakens. Must not know how documents travel, nor what makes a successor (`desired`).
 
 mod defender_plan;
 mod policy_addon;
@@ -86,9 +86,6 @@ trait ResourceKind {
 
     /// Returns the wire document to write so that `desired` holds and what aksgate does not own stays as observed.
     fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value;
-
-    /// Returns why the object cannot be changed in place, if it cannot. Both are comparable documents.
-    fn replacement(&self, before: &Value, after: &Value) -> Option<String>;
 
     /// Returns the direction of a change between comparable documents; none stands for an absent object.
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction;
@@ -184,11 +181,6 @@ impl Kind {
             Kind::PolicyAddon => Some(policy_addon::settings_of_others(wire)),
             _ => None,
         }
-    }
-
-    /// Returns why a change of comparable documents needs a new object, if it does.
-    pub fn replacement(self, before: &Value, after: &Value) -> Option<String> {
-        self.knowledge().replacement(before, after)
     }
 
     /// Returns the direction of a change between comparable documents; none stands for an absent object.

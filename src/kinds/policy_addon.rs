@@ -120,10 +120,6 @@ impl ResourceKind for PolicyAddon {
         cluster
     }
 
-    fn replacement(&self, _before: &Value, _after: &Value) -> Option<String> {
-        None
-    }
-
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         let enabled = |value: Option<&Value>| {
             let addon = value.and_then(|value| at(value, &["properties", "addonProfiles", KEY]));

@@ -89,11 +89,6 @@ impl ResourceKind for PolicyAssignment {
         Value::Object(result)
     }
 
-    fn replacement(&self, before: &Value, after: &Value) -> Option<String> {
-        let id = |value: &Value| at(value, &["properties", "policyDefinitionId"]).cloned();
-        (id(before) != id(after)).then(|| "an assignment cannot be moved to another definition".to_owned())
-    }
-
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         match (before, after) {
             (None, Some(_)) => Direction::Tightens,

@@ -55,10 +55,6 @@ impl ResourceKind for PolicySetDefinition {
         json!({ "properties": merged })
     }
 
-    fn replacement(&self, _before: &Value, _after: &Value) -> Option<String> {
-        None
-    }
-
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         // A set acts only through its assignment, whose own step has the direction of its coming and going.
         let (Some(before), Some(after)) = (before, after) else {
