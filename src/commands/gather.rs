@@ -40,12 +40,14 @@ pub async fn gather(
         .await
         .map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
-    let wanted = want(loaded, environment, &observed, now, gates)?;
+    let mut wanted = want(loaded, environment, &observed, now, gates)?;
     let doubtful = doubtful(&observed, &wanted);
-    refine(&connection.client, &mut observed, &doubtful)
-        .await
-        .map_err(|error| arm_error(&error))?;
-    let wanted = want(loaded, environment, &observed, now, gates)?;
+    if !doubtful.is_empty() {
+        refine(&connection.client, &mut observed, &doubtful)
+            .await
+            .map_err(|error| arm_error(&error))?;
+        wanted = want(loaded, environment, &observed, now, gates)?;
+    }
     let header = Header {
         environment: environment.name.clone(),
         scope: environment.scope.to_string(),
