@@ -46,17 +46,16 @@ pub(super) fn add(
 
     let same = live.iter().rev().find(|(object, _)| points_at(object, &definition.id));
     let newest = live.last();
+    let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
     let stands = same.or(newest).map(|(object, _)| standing(object, &digest));
     if let (Some((object, _)), Some(stands)) = (same.or(newest), &stands)
         && stands.stage == Stage::Deny
         && object.mark_state().is_none_or(|state| state.digest != digest)
     {
-        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
         keep(desired, sources, gate, &all, "generation", DENIES.to_owned());
         return Ok(());
     }
     if live.iter().any(|(object, _)| denies_in_part(object)) {
-        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
         keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
         return Ok(());
     }
@@ -114,7 +113,6 @@ pub(super) fn add(
             taken.kind.label(),
             taken.id.name()
         );
-        let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
         keep(desired, sources, gate, &all, "state", sentence);
         return Ok(());
     }
@@ -200,8 +198,7 @@ fn standing(object: &LiveObject, digest: &str) -> Standing {
         .unwrap_or("Default");
     let stage = effect_stage(object);
     // An override raises it somewhere: what denies anywhere is not written over. One that lowers it is a hole, not a position.
-    let raised = overrides(object).and_then(override_stages).unwrap_or_default();
-    let stage = raised.into_iter().fold(stage, Stage::max);
+    let stage = overridden(object).into_iter().fold(stage, Stage::max);
     Standing {
         // Not enforced, a gate at deny holds nothing back: it stands at audit.
         stage: if enforced.eq_ignore_ascii_case("Default") {
@@ -227,19 +224,20 @@ fn effect_stage(object: &LiveObject) -> Stage {
 
 /// Whether an override closes an assignment further, for some members or places, than its effect does.
 fn denies_in_part(object: &LiveObject) -> bool {
-    let stages = overrides(object).and_then(override_stages).unwrap_or_default();
-    stages
+    overridden(object)
         .into_iter()
         .any(|stage| stage > effect_stage(object).max(Stage::Audit))
 }
 
-fn overrides(object: &LiveObject) -> Option<&Value> {
-    object.wire.pointer("/properties/overrides")
+/// Returns the stages that an assignment's overrides stand for; none where one of them is no effect of the ladder.
+fn overridden(object: &LiveObject) -> Vec<Stage> {
+    let overrides = object.wire.pointer("/properties/overrides");
+    overrides.and_then(override_stages).unwrap_or_default()
 }
 
 /// Whether every override of an assignment lowers an effect below that of its stage: somebody opened the gate by hand.
 fn only_lowers(object: &LiveObject, stage: Stage) -> bool {
-    let stages = overrides(object).and_then(override_stages).unwrap_or_default();
+    let stages = overridden(object);
     !stages.is_empty() && stages.into_iter().all(|lower| lower < stage)
 }
 
