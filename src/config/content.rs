@@ -1,10 +1,12 @@
 //! Initiatives against the catalogue: do their definitions and versions exist, and what may a gate set?
 
-use super::draft::{ContentDraft, InitiativeDraft, MemberDraft};
+use super::draft::{ContentDraft, Exposed, InitiativeDraft, MemberDraft};
 use super::estate::{Initiative, Member};
 use super::walk::{Spanned, list};
 use super::{near, parameters};
-use crate::catalog::{Catalog, Mapping, Parameter, PinResolution, PolicySet, SetFacts, VersionFacts, VersionPin};
+use crate::catalog::{
+    Catalog, Mapping, Parameter, ParameterType, PinResolution, PolicySet, SetFacts, VersionFacts, VersionPin,
+};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Stage;
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ pub(super) struct Offered<'c> {
     pub behind: Vec<&'c Parameter>,
     /// Whether a gate must set it.
     pub required: bool,
+    /// Whether a gate gives it as a list of images, which becomes a regular expression.
+    pub images: bool,
 }
 
 impl Content<'_> {
@@ -156,7 +160,14 @@ impl<'c> Check<'c, '_> {
         let offered = facts.parameters.iter().map(|(name, parameter)| {
             let required = parameter.default.is_none();
             let behind = vec![parameter];
-            (name.clone(), Offered { behind, required })
+            (
+                name.clone(),
+                Offered {
+                    behind,
+                    required,
+                    images: false,
+                },
+            )
         });
         Content {
             initiative,
@@ -205,8 +216,9 @@ impl<'c> Check<'c, '_> {
                 Some(facts) => self.member(member, facts, &mut content),
                 None => {
                     // What such a member exposes is known to be there, though not what it takes.
-                    for (_, set_name) in &member.expose {
-                        content.offered.entry(set_name.value.to_owned()).or_default();
+                    for exposed in &member.expose {
+                        let offered = content.offered.entry(exposed.set_name.value.to_owned()).or_default();
+                        offered.images |= exposed.images;
                     }
                     content.excludes_namespaces = true;
                 }
@@ -348,7 +360,7 @@ impl<'c> Check<'c, '_> {
             }
             parameters::check(self.file, name.value, parameter, node, self.diagnostics);
         }
-        for (name, set_name) in &member.expose {
+        for Exposed { name, set_name, images } in &member.expose {
             let Some(parameter) = facts.parameters.get(name.value) else {
                 let unknown = unknown(name);
                 self.report(unknown);
@@ -374,7 +386,24 @@ impl<'c> Check<'c, '_> {
                 content.known = false;
                 continue;
             }
+            if *images && parameter.ty != ParameterType::String {
+                let label = format!("`{}` is {}, not a text", name.value, parameter.ty);
+                let error = self.error("no place for images", name.span, label);
+                self.report(error.hint("`exposeImages` is for parameters that take a regular expression of images"));
+                content.known = false;
+                continue;
+            }
             let offered = content.offered.entry(set_name.value.to_owned()).or_default();
+            if !offered.behind.is_empty() && offered.images != *images {
+                let label = format!(
+                    "`{}` is a list of images here or in a member before, not in both",
+                    set_name.value
+                );
+                let error = self.error("one name for two types", set_name.span, label);
+                self.report(error.hint("expose them under two names"));
+                continue;
+            }
+            offered.images = *images;
             if let Some(first) = offered.behind.first() {
                 if first.ty != parameter.ty {
                     let label = format!(
@@ -393,7 +422,7 @@ impl<'c> Check<'c, '_> {
         }
         let told = |name: &str| {
             member.parameters.iter().any(|(given, _)| given.value == name)
-                || member.expose.iter().any(|(given, _)| given.value == name)
+                || member.expose.iter().any(|exposed| exposed.name.value == name)
         };
         for (name, parameter) in &facts.parameters {
             let ours = effect == Some(name.as_str()) || name == EXCLUDED_NAMESPACES;
@@ -457,7 +486,7 @@ fn finish(member: &MemberDraft<'_>) -> Option<Member> {
     let expose = member
         .expose
         .iter()
-        .map(|(name, set_name)| (name.value.to_owned(), set_name.value.to_owned()));
+        .map(|exposed| (exposed.name.value.to_owned(), exposed.set_name.value.to_owned()));
     Some(Member {
         reference_id: member.reference_id?.value.to_owned(),
         definition: member.definition.as_ref()?.value.clone(),

@@ -5,9 +5,9 @@
 use super::content::Content;
 use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Mode};
 use super::format::{definition_name, set_definition_name};
-use super::keys;
 use super::parameters;
 use super::walk::{Fields, Spanned, Value};
+use super::{images, keys};
 use crate::catalog::VersionPin;
 use crate::diagnostic::Span;
 use crate::model::{Period, Scope, Stage};
@@ -201,8 +201,19 @@ impl<'a> GateDraft<'a> {
             target: self.target?.value,
             soak: self.soak,
             exclude_namespaces,
-            parameters: parameters::values(&self.parameters)?,
+            parameters: self.values(contents.get(initiative)?)?,
         })
+    }
+
+    /// Returns the values of the parameters as Azure takes them; none if one of them cannot be told.
+    fn values(&self, content: &Content<'_>) -> Option<BTreeMap<String, serde_json::Value>> {
+        let mut values = parameters::values(&self.parameters)?;
+        for (name, value) in &mut values {
+            if content.offered.get(name).is_some_and(|offered| offered.images) {
+                *value = images::pattern(value)?.into();
+            }
+        }
+        Some(values)
     }
 }
 
@@ -238,7 +249,17 @@ pub(super) struct MemberDraft<'a> {
     pub definition: Option<Spanned<String>>,
     pub version: Option<Spanned<VersionPin>>,
     pub parameters: Vec<Given<'a>>,
-    pub expose: Vec<(Spanned<&'a str>, Spanned<&'a str>)>,
+    pub expose: Vec<Exposed<'a>>,
+}
+
+/// A parameter of a member that a gate may set.
+pub(super) struct Exposed<'a> {
+    /// What the definition calls it.
+    pub name: Spanned<&'a str>,
+    /// What the set calls it.
+    pub set_name: Spanned<&'a str>,
+    /// Whether a gate gives it as a list of images.
+    pub images: bool,
 }
 
 impl<'a> InitiativeDraft<'a> {
@@ -270,11 +291,15 @@ impl<'a> InitiativeDraft<'a> {
 impl<'a> MemberDraft<'a> {
     fn read(span: Span, value: &Value<'a>) -> Option<MemberDraft<'a>> {
         let Value::Fields(fields) = value else { return None };
-        let expose = fields
-            .map("expose")
-            .iter()
-            .filter_map(|(name, value)| match &value.value {
-                Value::Text(text) => Some((*name, *text)),
+        let expose = [("expose", false), ("exposeImages", true)]
+            .into_iter()
+            .flat_map(|(key, images)| fields.map(key).iter().map(move |entry| (entry, images)))
+            .filter_map(|((name, value), images)| match &value.value {
+                Value::Text(text) => Some(Exposed {
+                    name: *name,
+                    set_name: *text,
+                    images,
+                }),
                 _ => None,
             });
         Some(MemberDraft {

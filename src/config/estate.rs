@@ -143,6 +143,7 @@ pub struct Member {
     /// Parameters of the definition with a fixed value.
     pub parameters: BTreeMap<String, Value>,
     /// Parameters of the definition that the set shows under a name of its own: definition's parameter -> set's parameter.
-    /// Two members may show theirs under one name; they then share the value.
+    /// Two members may show theirs under one name; they then share the value. Those that gates give as lists of images are among
+    /// them: a gate's value is the regular expression already.
     pub expose: BTreeMap<String, String>,
 }

@@ -3,7 +3,7 @@
 use super::content::{Content, EFFECT, EXCLUDED_NAMESPACES};
 use super::draft::{EnvironmentDraft, GateDraft};
 use super::walk::{Spanned, list};
-use super::{near, parameters};
+use super::{images, near, parameters};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Stage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +62,18 @@ pub(super) fn check(
             continue;
         }
         match content.offered.get(name.value) {
+            Some(offered) if offered.images => {
+                let mistakes = images::mistakes(name.value, node).into_iter().map(|mistake| {
+                    let error = Diagnostic::error(
+                        "not a list of images",
+                        environment.file,
+                        mistake.node.span,
+                        mistake.label,
+                    );
+                    error.hint(mistake.hint)
+                });
+                diagnostics.extend(mistakes);
+            }
             Some(offered) => {
                 // One word on a value is enough, also where two members take it.
                 let before = diagnostics.len();

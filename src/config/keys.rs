@@ -400,5 +400,13 @@ static MEMBER: Table = table(
             },
             "Parameters of the definition that a gate may set: the definition's name for it, and the set's. Two members may share one.",
         ),
+        key(
+            "exposeImages",
+            Shape::Map {
+                key: Format::ParameterName,
+                value: &Shape::Text(Format::ParameterName),
+            },
+            "As `expose`, for parameters that take a regular expression of images: a gate gives a plain list of registries, repositories and images.",
+        ),
     ],
 );

@@ -10,6 +10,7 @@ mod draft;
 mod estate;
 mod format;
 mod gates;
+mod images;
 mod keys;
 mod parameters;
 pub mod schema;

@@ -20,7 +20,7 @@ fn every_document_is_printed_without_a_call() {
     let titles: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("# ")).collect();
     insta::assert_snapshot!(titles.join("\n"), @r"
     # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-exposure-rhyjhnyfyr
-    # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-image-governance-jzlxwwmngm
+    # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-image-governance-yqycyry5op
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/exposure-00-6j473lljnq
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/image-gov-00-zachanb2mu
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/pod-secur-00-okw4tty5k4
@@ -86,7 +86,7 @@ fn documents_are_written_one_a_file_and_again_over_the_old_ones() {
     policyAssignment.pod-secur-00-brzahxembs.json
     policyAssignment.pod-secur-00-robrpxsswh.json
     policySetDefinition.aksgate-exposure-mw5qt35zlb.json
-    policySetDefinition.aksgate-image-governance-xniqdnvxvq.json
+    policySetDefinition.aksgate-image-governance-zk2dlca3cc.json
     ");
     for name in &files {
         assert!(run.stderr.contains(name.as_str()), "{name}");
