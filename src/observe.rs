@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const CLUSTERS: &str = "resources \
 | where type =~ 'microsoft.containerservice/managedclusters' \
 | project id, name, location, tags, addonProfiles = properties.addonProfiles, \
-provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
+defender = properties.securityProfile.defender, provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
 | order by id asc";
 
 /// How many reads of one sort are under way at once; the client bounds all of them together.
@@ -76,7 +76,7 @@ pub async fn read(client: &Client, kind: Kind, id: &ResourceId) -> Result<Option
 /// Any call that fails; a cluster that is gone by now is taken out.
 pub async fn refine(client: &Client, observed: &mut Observed, ids: &[ResourceId]) -> Result<(), ArmError> {
     let reads = stream::iter(ids.iter().cloned().map(|id| async move {
-        let object = read(client, Kind::PolicyAddon, &id).await?;
+        let object = read(client, Kind::ManagedCluster, &id).await?;
         Ok::<_, ArmError>((id, object))
     }));
     let found: Vec<_> = reads.buffered(AT_ONCE).try_collect().await?;
@@ -220,12 +220,14 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
                 provisioning_state: text("provisioningState"),
                 power_state: text("powerState"),
             };
-            let profiles = row.get("addonProfiles").cloned().unwrap_or_default();
-            let wire = json!({"id": id.as_str(), "properties": {"addonProfiles": profiles}});
+            let part = |key: &str| row.get(key).cloned().unwrap_or_default();
+            let properties =
+                json!({"addonProfiles": part("addonProfiles"), "securityProfile": {"defender": part("defender")}});
+            let wire = json!({"id": id.as_str(), "properties": properties});
             Some((
                 cluster,
                 LiveObject {
-                    kind: Kind::PolicyAddon,
+                    kind: Kind::ManagedCluster,
                     id,
                     wire,
                     etag: None,

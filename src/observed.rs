@@ -114,7 +114,7 @@ impl LiveObject {
         let named = match self.kind {
             Kind::PolicyAssignment => mark.assignment_name().eq_ignore_ascii_case(name),
             Kind::PolicySetDefinition => mark.names_set_definition(name),
-            Kind::DefenderPlan | Kind::PolicyAddon => false,
+            Kind::DefenderPlan | Kind::ManagedCluster => false,
         };
         (named && mark.owner == owner && mark.environment == environment).then_some(mark)
     }

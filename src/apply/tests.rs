@@ -103,7 +103,7 @@ fn addon_outcome(turns: impl IntoIterator<Item = Turn>) -> (Outcome, Script) {
     let seen = cluster(false, "e1", "Succeeded");
     let outcome = outcome(
         &script,
-        vec![(step(Kind::PolicyAddon, CLUSTER, Some(&seen), &addon()), addon())],
+        vec![(step(Kind::ManagedCluster, CLUSTER, Some(&seen), &addon()), addon())],
     );
     (outcome, script)
 }
@@ -363,8 +363,8 @@ fn a_plan_that_failed_in_part_is_a_failure() {
 fn an_interrupted_run_waits_for_nothing() {
     let script = Script::new([before(), conflict(409, "OperationNotAllowed")]);
     let seen = cluster(false, "e1", "Succeeded");
-    let plan = plan(vec![step(Kind::PolicyAddon, CLUSTER, Some(&seen), &addon())]);
-    let documents = BTreeMap::from([((Kind::PolicyAddon, plan.steps[0].object.clone()), addon())]);
+    let plan = plan(vec![step(Kind::ManagedCluster, CLUSTER, Some(&seen), &addon())]);
+    let documents = BTreeMap::from([((Kind::ManagedCluster, plan.steps[0].object.clone()), addon())]);
     let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
     let report = script.run(async |client| {
         let run = Run {

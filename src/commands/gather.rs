@@ -112,8 +112,8 @@ fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<ResourceId> {
         let object = wanted
             .objects
             .iter()
-            .find(|object| object.kind == Kind::PolicyAddon && object.id == *id);
-        match (object, observed.get(Kind::PolicyAddon, id)) {
+            .find(|object| object.kind == Kind::ManagedCluster && object.id == *id);
+        match (object, observed.get(Kind::ManagedCluster, id)) {
             (Some(object), Some(live)) => {
                 let after = object.kind.merged(&object.body, Some(&live.wire));
                 object.kind.comparable(&after) != live.comparable()

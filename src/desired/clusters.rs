@@ -5,6 +5,7 @@ use crate::config::Mode;
 use crate::kinds::{Kind, Plane};
 use crate::observed::{Cluster, Observed};
 use crate::remark::Finding;
+use crate::render::ClusterParts;
 use crate::rollout::Uncovered;
 use serde_json::Value;
 
@@ -31,11 +32,13 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
         sentence: "not selected by `clusters.select`: its add-on is left alone".to_owned(),
     }));
     for cluster in sources.observed.clusters.iter().filter(selected) {
-        let body = sources
-            .renderer
-            .policy_addon(sources.environment, cluster.id.as_str())?;
+        let body = sources.renderer.managed_cluster(
+            sources.environment,
+            cluster.id.as_str(),
+            &ClusterParts { policy_addon: true },
+        )?;
         let object = DesiredObject {
-            kind: Kind::PolicyAddon,
+            kind: Kind::ManagedCluster,
             id: cluster.id.clone(),
             gate: None,
             body,
@@ -68,7 +71,7 @@ pub(super) fn uncovered(observed: &Observed) -> Vec<Uncovered> {
         .clusters
         .iter()
         .filter_map(|cluster| {
-            let live = observed.get(Kind::PolicyAddon, &cluster.id)?;
+            let live = observed.get(Kind::ManagedCluster, &cluster.id)?;
             let comparable = live.comparable();
             let enabled = comparable
                 .pointer("/properties/addonProfiles/azurepolicy/enabled")

@@ -4,7 +4,7 @@
 //! whether a change tightens or weakens. Must not know how documents travel, nor what makes a successor (`desired`).
 
 mod defender_plan;
-mod policy_addon;
+mod managed_cluster;
 mod policy_assignment;
 mod policy_set_definition;
 
@@ -23,8 +23,8 @@ pub enum Kind {
     PolicyAssignment,
     /// `Microsoft.Security/pricings`, the plan `Containers`.
     DefenderPlan,
-    /// The Azure Policy add-on inside a `Microsoft.ContainerService/managedClusters`.
-    PolicyAddon,
+    /// A `Microsoft.ContainerService/managedClusters`.
+    ManagedCluster,
 }
 
 /// The plane that an object belongs to; the plan is summed up by these.
@@ -97,7 +97,7 @@ impl Kind {
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
         Kind::DefenderPlan,
-        Kind::PolicyAddon,
+        Kind::ManagedCluster,
     ];
 
     fn knowledge(self) -> &'static dyn ResourceKind {
@@ -105,7 +105,7 @@ impl Kind {
             Kind::PolicySetDefinition => &policy_set_definition::PolicySetDefinition,
             Kind::PolicyAssignment => &policy_assignment::PolicyAssignment,
             Kind::DefenderPlan => &defender_plan::DefenderPlan,
-            Kind::PolicyAddon => &policy_addon::PolicyAddon,
+            Kind::ManagedCluster => &managed_cluster::ManagedCluster,
         }
     }
 
@@ -115,7 +115,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policySetDefinition",
             Kind::PolicyAssignment => "policyAssignment",
             Kind::DefenderPlan => "defenderPlan",
-            Kind::PolicyAddon => "policyAddon",
+            Kind::ManagedCluster => "managedCluster",
         }
     }
 
@@ -130,7 +130,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policy set definition",
             Kind::PolicyAssignment => "policy assignment",
             Kind::DefenderPlan => "Defender plan",
-            Kind::PolicyAddon => "Azure Policy add-on",
+            Kind::ManagedCluster => "AKS cluster",
         }
     }
 
@@ -139,7 +139,7 @@ impl Kind {
         match self {
             Kind::PolicySetDefinition | Kind::PolicyAssignment => Plane::Policy,
             Kind::DefenderPlan => Plane::Defender,
-            Kind::PolicyAddon => Plane::Clusters,
+            Kind::ManagedCluster => Plane::Clusters,
         }
     }
 
@@ -149,7 +149,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policySetDefinition.json.hbs",
             Kind::PolicyAssignment => "policyAssignment.json.hbs",
             Kind::DefenderPlan => "defenderPlan.json.hbs",
-            Kind::PolicyAddon => "policyAddon.json.hbs",
+            Kind::ManagedCluster => "managedCluster.json.hbs",
         }
     }
 
@@ -160,7 +160,7 @@ impl Kind {
 
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.
     pub fn is_part_of_resource(self) -> bool {
-        matches!(self, Kind::PolicyAddon)
+        matches!(self, Kind::ManagedCluster)
     }
 
     /// Returns the comparable form of a wire document.
@@ -178,7 +178,7 @@ impl Kind {
     /// A write must leave them as they are.
     pub fn settings_of_others(self, wire: &Value) -> Option<Value> {
         match self {
-            Kind::PolicyAddon => Some(policy_addon::settings_of_others(wire)),
+            Kind::ManagedCluster => Some(managed_cluster::settings_of_others(wire)),
             _ => None,
         }
     }

@@ -30,7 +30,7 @@ impl Azure {
             name: "dev".into(),
         });
         for ((kind, id), wire) in &self.objects {
-            if *kind == Kind::PolicyAddon {
+            if *kind == Kind::ManagedCluster {
                 observed.clusters.push(Cluster {
                     id: id.clone(),
                     location: "westeurope".into(),
@@ -241,7 +241,7 @@ fn azure() -> Azure {
     for name in ["one", "two"] {
         let id = ResourceId::parse(&format!("/subscriptions/{SUBSCRIPTION}/{cluster}/{name}")).unwrap();
         azure.put(
-            Kind::PolicyAddon,
+            Kind::ManagedCluster,
             &id,
             json!({"id": id.as_str(), "properties": {"addonProfiles": null}}),
         );

@@ -30,8 +30,8 @@ pub const SHIPPED: [(&str, &str); 4] = [
         include_str!("../../templates/defenderPlan.json.hbs"),
     ),
     (
-        "policyAddon.json.hbs",
-        include_str!("../../templates/policyAddon.json.hbs"),
+        "managedCluster.json.hbs",
+        include_str!("../../templates/managedCluster.json.hbs"),
     ),
 ];
 
@@ -127,14 +127,29 @@ impl Renderer {
         self.engine.render(Kind::DefenderPlan.template(), &context)
     }
 
-    /// Renders the part of a cluster that turns the Azure Policy add-on on.
+    /// Renders the parts of a cluster that are stated.
     ///
     /// # Errors
     /// As [`Renderer::policy_set_definition`].
-    pub fn policy_addon(&self, environment: &Environment, cluster: &str) -> Result<Value, RenderError> {
-        let context = json!({"environment": about(environment), "cluster": {"id": cluster}});
-        self.engine.render(Kind::PolicyAddon.template(), &context)
+    pub fn managed_cluster(
+        &self,
+        environment: &Environment,
+        cluster: &str,
+        parts: &ClusterParts,
+    ) -> Result<Value, RenderError> {
+        let context = json!({
+            "environment": about(environment),
+            "cluster": {"id": cluster, "policyAddon": parts.policy_addon},
+        });
+        self.engine.render(Kind::ManagedCluster.template(), &context)
     }
+}
+
+/// The parts of a cluster that an environment states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterParts {
+    /// Whether the Azure Policy add-on is to run.
+    pub policy_addon: bool,
 }
 
 fn about(environment: &Environment) -> Value {

@@ -223,13 +223,13 @@ fn name_that_is_none() {
 #[test]
 fn broken_template() {
     let mistake = |folder: &Folder| {
-        let text = folder.read("templates/policyAddon.json.hbs");
-        folder.write("templates/policyAddon.json.hbs", format!("{{{{#if\n{text}"));
+        let text = folder.read("templates/managedCluster.json.hbs");
+        folder.write("templates/managedCluster.json.hbs", format!("{{{{#if\n{text}"));
     };
     check(
         mistake,
         "template is not valid Handlebars",
-        "templates/policyAddon.json.hbs:2:2",
+        "templates/managedCluster.json.hbs:2:2",
         "",
     );
 }

@@ -12,7 +12,7 @@ fn a_first_plan_shows_all_planes_and_what_holds_the_step_to_deny() {
         "\n  + create policy assignment pod-secur-00-",
         "\n      + parameters.effect: {\"value\": \"Audit\"}\n",
         "\nDefender for Containers\n  ~ update Defender plan Containers  tightens\n",
-        "\nclusters\n  ~ update Azure Policy add-on aks-prod-neu-01  tightens\n",
+        "\nclusters\n  ~ update AKS cluster aks-prod-neu-01  tightens\n",
         "      ~ addonProfiles.azurepolicy.enabled: false -> true\n",
         "\nHeld: cannot be done now, and is not pending\n  exposure: deny\n    soak      has to stand at audit for 7d",
         "    coverage  2 clusters in scope would not be guarded: aks-prod-eus2-01 (stopped), aks-prod-neu-01 (add-on off)\n",
@@ -63,7 +63,7 @@ fn a_plan_as_json_has_a_version_an_outcome_and_every_step() {
     create policyAssignment tightens
     create policyAssignment tightens
     update defenderPlan tightens
-    update policyAddon tightens
+    update managedCluster tightens
     ");
     for step in pending(&document) {
         assert!(step["after"].is_object(), "{step}");
@@ -215,7 +215,7 @@ fn verbose_lists_what_stays_and_what_it_cost() {
     let run = folder.run("plan dev --sandbox --verbose").expect(0);
     run.prints(&[
         "  = no-op policy assignment exposure-00-",
-        "  = no-op Azure Policy add-on aks-dev-neu-01",
+        "  = no-op AKS cluster aks-dev-neu-01",
     ])
     .says(&["4 reads, 1 Resource Graph queries"]);
     let silent = folder.run("plan dev --sandbox --quiet").expect(0);

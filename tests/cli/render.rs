@@ -25,7 +25,7 @@ fn every_document_is_printed_without_a_call() {
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/image-gov-00-zachanb2mu
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/pod-secur-00-okw4tty5k4
     # Defender plan /subscriptions/{subscriptionId}/providers/Microsoft.Security/pricings/Containers
-    # Azure Policy add-on /subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/Microsoft.ContainerService/managedClusters/{cluster}
+    # AKS cluster /subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/Microsoft.ContainerService/managedClusters/{cluster}
     ");
     assert!(!folder.exists(".aksgate"), "nothing was called");
 }
@@ -80,7 +80,7 @@ fn documents_are_written_one_a_file_and_again_over_the_old_ones() {
     let files = names(&folder, "rendered/dev");
     insta::assert_snapshot!(files.join("\n"), @r"
     defenderPlan.0a000000-0000-4000-8000-000000000001.json
-    policyAddon._cluster_.json
+    managedCluster._cluster_.json
     policyAssignment.exposure-00-6cjrcavf33.json
     policyAssignment.image-gov-00-g634bq3a4z.json
     policyAssignment.pod-secur-00-brzahxembs.json
