@@ -5,6 +5,7 @@
 //! estate, nor Azure as it is now: a version that came after the facts is none of its business.
 
 mod definition;
+mod namespaces;
 mod parameter;
 mod schema;
 mod search;
@@ -12,6 +13,7 @@ mod set;
 mod version;
 
 pub use definition::{Definition, VersionFacts};
+pub use namespaces::{ManagedNamespace, managed_namespaces};
 pub use parameter::{Parameter, ParameterType, Reason};
 pub use search::Found;
 pub use set::{Mapping, PolicySet, SetFacts, SetMember};

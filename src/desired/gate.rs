@@ -2,7 +2,7 @@
 
 use super::checks::properties;
 use super::{Desired, DesiredError, DesiredObject, Sources};
-use crate::catalog::VersionPin;
+use crate::catalog::{VersionPin, managed_namespaces};
 use crate::config::{Gate, Initiative};
 use crate::diff::digest;
 use crate::kinds::{Kind, Plane, override_stages};
@@ -406,7 +406,8 @@ fn own(sources: Sources<'_>, gate: &Gate, set: &crate::render::SetContent) -> Re
     })
 }
 
-/// The assignment's parameters but for the effect: what the gate states, and the exclusions joined with the default ones.
+/// The assignment's parameters but for the effect: what the gate states, and the exclusions joined with the namespaces that Azure
+/// manages and those that the definition leaves out by default.
 fn parameters(gate: &Gate, definition: &Definition) -> Result<Map<String, Value>, DesiredError> {
     let mut parameters: Map<String, Value> = gate
         .parameters
@@ -415,7 +416,8 @@ fn parameters(gate: &Gate, definition: &Definition) -> Result<Map<String, Value>
         .collect();
     match &definition.namespaces {
         Some(defaults) => {
-            let excluded: BTreeSet<&String> = defaults.iter().chain(&gate.exclude_namespaces).collect();
+            let stated = defaults.iter().chain(&gate.exclude_namespaces).map(String::as_str);
+            let excluded: BTreeSet<&str> = managed_namespaces().iter().map(|row| row.name).chain(stated).collect();
             parameters.insert("excludedNamespaces".to_owned(), json!({ "value": excluded }));
         }
         None if gate.exclude_namespaces.is_empty() => {}

@@ -20,6 +20,7 @@ mod harness;
 mod help;
 mod init;
 mod mistakes;
+mod namespaces;
 mod plan;
 mod plan_file;
 mod readme;
