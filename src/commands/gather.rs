@@ -3,13 +3,14 @@
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::CommandError;
 use crate::catalog::Catalog;
-use crate::config::Environment;
-use crate::desired::{self, Desired, DesiredError, Sources};
+use crate::config::{Environment, Estate};
+use crate::desired::{self, Desired, DesiredError, DesiredObject, Sources};
 use crate::kinds::Kind;
 use crate::model::{Period, ResourceId, Timestamp};
 use crate::observe::{observe, refine};
 use crate::observed::Observed;
 use crate::plan::{Header, Inputs, Plan, make};
+use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub async fn gather(
     gates: &[String],
 ) -> Result<Gathered, CommandError> {
     known_gates(environment, gates)?;
+    // What cannot be rendered is told before the first call.
+    rendered_offline(&loaded.estate, &loaded.renderer, environment, gates).map_err(|error| desired_error(&error))?;
     let mut observed = observe(&connection.client, environment)
         .await
         .map_err(|error| arm_error(&error))?;
@@ -103,6 +106,28 @@ fn want(
         now,
     };
     desired::objects(sources, gates).map_err(|error| desired_error(&error))
+}
+
+/// Returns the documents of an environment as far as they can be made without asking Azure.
+///
+/// # Errors
+/// A template that cannot be filled, or a document over one of Azure's limits.
+pub fn rendered_offline(
+    estate: &Estate,
+    renderer: &Renderer,
+    environment: &Environment,
+    gates: &[String],
+) -> Result<Vec<DesiredObject>, DesiredError> {
+    let observed = Observed::default();
+    let sources = Sources {
+        estate,
+        environment,
+        catalog: Catalog::embedded(),
+        renderer,
+        observed: &observed,
+        now: Timestamp::from_seconds(0),
+    };
+    desired::offline(sources, gates)
 }
 
 /// The clusters that would be written or are held, as Resource Graph saw them: it may be behind.

@@ -2,12 +2,9 @@
 
 use super::context::Context;
 use super::error::{CommandError, Exit};
-use super::gather::{desired_error, known_gates};
-use crate::catalog::Catalog;
-use crate::desired::{self, DesiredObject, Sources};
+use super::gather::{desired_error, known_gates, rendered_offline};
+use crate::desired::DesiredObject;
 use crate::kinds::Kind;
-use crate::model::Timestamp;
-use crate::observed::Observed;
 use crate::store;
 use crate::view::printer::Format;
 use crate::view::text::code;
@@ -38,16 +35,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
     let loaded = context.estate()?;
     let environment = loaded.environment(&args.env)?;
     known_gates(environment, &args.gate)?;
-    let observed = Observed::default();
-    let sources = Sources {
-        estate: &loaded.estate,
-        environment,
-        catalog: Catalog::embedded(),
-        renderer: &loaded.renderer,
-        observed: &observed,
-        now: Timestamp::from_seconds(0),
-    };
-    let mut objects = desired::offline(sources, &args.gate).map_err(|error| desired_error(&error))?;
+    let mut objects = rendered_offline(&loaded.estate, &loaded.renderer, environment, &args.gate)
+        .map_err(|error| desired_error(&error))?;
     objects.sort_by(|one, two| (one.kind, &one.id).cmp(&(two.kind, &two.id)));
     objects.dedup_by(|one, two| one.kind == two.kind && one.id == two.id);
     if let Some(folder) = &args.out {

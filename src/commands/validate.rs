@@ -2,7 +2,10 @@
 
 use super::context::Context;
 use super::error::{CommandError, Exit};
-use crate::diagnostic::Severity;
+use super::gather::rendered_offline;
+use crate::config::{ENVIRONMENTS, Environment, Estate};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::render::Renderer;
 use crate::view::diagnostics;
 use crate::view::printer::Format;
 use crate::view::text::markdown;
@@ -18,7 +21,14 @@ use serde_json::json;
 pub(super) struct Args {}
 
 pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError> {
-    let checked = context.check_estate()?;
+    let mut checked = context.check_estate()?;
+    if let Some((estate, renderer)) = &checked.loaded {
+        let found = estate
+            .environments
+            .values()
+            .filter_map(|environment| unrenderable(estate, renderer, environment));
+        checked.diagnostics.extend(found);
+    }
     let errors = checked
         .diagnostics
         .iter()
@@ -75,7 +85,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
             if !checked.diagnostics.is_empty() {
                 printer.error(&context.diagnostics(&checked.diagnostics, &checked.files));
             }
-            if let Some((environments, gates, initiatives)) = counts {
+            if let Some((environments, gates, initiatives)) = counts.filter(|_| errors == 0) {
                 printer.data(&format!(
                     "The estate is valid: {environments} environments with {gates} gates, {initiatives} initiatives."
                 ));
@@ -83,4 +93,15 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
         }
     }
     Ok(exit)
+}
+
+/// What keeps the documents of an environment from being made, such as one of Azure's limits; found by making them offline.
+fn unrenderable(estate: &Estate, renderer: &Renderer, environment: &Environment) -> Option<Diagnostic> {
+    let error = rendered_offline(estate, renderer, environment, &[]).err()?;
+    let mut diagnostic = Diagnostic::file_error(
+        "documents cannot be rendered",
+        &format!("{ENVIRONMENTS}{}.yaml", environment.name),
+    );
+    diagnostic.label = error.to_string();
+    Some(diagnostic)
 }

@@ -1,9 +1,6 @@
-//! What a rendered document may not be: stated where aksgate decides, or over Azure's limits.
+//! What a rendered document may not state, because aksgate decides it; and every reason why documents cannot be made.
 
-use super::DesiredObject;
-use crate::diff::canonical_text;
 use crate::kinds::Kind;
-use crate::model::LONGEST_METADATA;
 use crate::render::engine::RenderError;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -31,7 +28,7 @@ pub enum DesiredError {
         field: String,
     },
     /// A document breaks one of Azure's limits.
-    #[error("{label} `{name}`: `{field}` is {found} {unit} long, Azure takes {limit}")]
+    #[error("{label} `{name}`: `{field}` has {found} {unit}, Azure takes {limit} at most")]
     Limit {
         /// The kind's label.
         label: &'static str,
@@ -39,11 +36,11 @@ pub enum DesiredError {
         name: String,
         /// The field.
         field: String,
-        /// How long it is.
+        /// How many there are.
         found: usize,
-        /// Of what.
+        /// Of what, such as `characters`.
         unit: &'static str,
-        /// How long it may be.
+        /// How many there may be.
         limit: usize,
     },
     /// A gate's initiative cannot be put at a stage.
@@ -66,47 +63,6 @@ pub enum DesiredError {
         /// The initiative.
         initiative: String,
     },
-}
-
-/// Longest display name and description of a policy object, in characters (governance/policy/concepts/assignment-structure).
-const TEXT_LIMITS: [(&str, usize); 2] = [("displayName", 128), ("description", 512)];
-/// Largest body of a request in bytes (the Azure subscription-limits page).
-const LARGEST_BODY: usize = 1_048_576;
-
-/// Checks a document against Azure's limits.
-pub(super) fn limits(object: &DesiredObject) -> Result<(), DesiredError> {
-    let over = |field: &str, found: usize, unit: &'static str, limit: usize| DesiredError::Limit {
-        label: object.kind.label(),
-        name: object.id.name().to_owned(),
-        field: field.to_owned(),
-        found,
-        unit,
-        limit,
-    };
-    let properties = object.body.get("properties");
-    for (field, limit) in TEXT_LIMITS {
-        let text = properties
-            .and_then(|p| p.get(field))
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if text.chars().count() > limit {
-            return Err(over(field, text.chars().count(), "characters", limit));
-        }
-    }
-    let metadata = properties.and_then(|p| p.get("metadata")).and_then(Value::as_object);
-    for (key, value) in metadata.into_iter().flatten() {
-        let length = value
-            .as_str()
-            .map_or_else(|| value.to_string().chars().count(), |text| text.chars().count());
-        if length > LONGEST_METADATA {
-            return Err(over(&format!("metadata.{key}"), length, "characters", LONGEST_METADATA));
-        }
-    }
-    let size = canonical_text(&object.body).len();
-    if size > LARGEST_BODY {
-        return Err(over("the document", size, "bytes", LARGEST_BODY));
-    }
-    Ok(())
 }
 
 /// Returns the properties of a rendered document, refusing what only aksgate may state.

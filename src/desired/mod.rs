@@ -6,6 +6,7 @@
 mod checks;
 mod clusters;
 mod gate;
+mod limits;
 
 pub use checks::DesiredError;
 
@@ -83,7 +84,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
         clusters::add(&mut desired, sources)?;
     }
     for object in &desired.objects {
-        checks::limits(object)?;
+        limits::check(object)?;
     }
     Ok(desired)
 }

@@ -80,3 +80,26 @@ fn every_mistake_is_told_in_one_run_in_the_order_of_files() {
         "- **error** environments/dev.yaml:17:5: unknown key",
     ]);
 }
+
+#[test]
+fn documents_over_a_limit_of_azure_are_told_offline() {
+    let folder = Folder::shipped();
+    let scopes: Vec<String> = (0..401).map(|n| format!("\"/subscriptions/{n}\"")).collect();
+    folder.write(
+        "templates/policyAssignment.json.hbs",
+        include_str!("../../templates/policyAssignment.json.hbs").replace(
+            "\"parameters\":",
+            &format!("\"notScopes\": [{}], \"parameters\":", scopes.join(",")),
+        ),
+    );
+    let run = folder.run("validate").expect(1);
+    let run = run.says(&[
+        "error: documents cannot be rendered\n--> environments/dev.yaml\n = note: policy assignment `exposure-00-",
+        "`notScopes` has 401 entries, Azure takes 400 at most",
+    ]);
+    assert_eq!(run.stdout, "");
+    folder
+        .run("plan dev --sandbox")
+        .expect(1)
+        .says(&["`notScopes` has 401 entries"]);
+}
