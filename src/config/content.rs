@@ -487,7 +487,9 @@ fn finish(member: &MemberDraft<'_>) -> Option<Member> {
         .expose
         .iter()
         .map(|exposed| (exposed.name.value.to_owned(), exposed.set_name.value.to_owned()));
+    let images = member.expose.iter().filter(|exposed| exposed.images);
     Some(Member {
+        images: images.map(|exposed| exposed.set_name.value.to_owned()).collect(),
         reference_id: member.reference_id?.value.to_owned(),
         definition: member.definition.as_ref()?.value.clone(),
         version: member.version?.value.to_string(),

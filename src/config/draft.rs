@@ -3,7 +3,7 @@
 //! A part that is wrong is absent here: its mistake is told already.
 
 use super::content::Content;
-use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Mode};
+use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Guide, Incident, Mode};
 use super::format::{definition_name, set_definition_name};
 use super::parameters;
 use super::walk::{Fields, Spanned, Value};
@@ -222,6 +222,7 @@ pub(super) struct InitiativeDraft<'a> {
     pub name: &'a str,
     pub file: &'a str,
     pub content: ContentDraft<'a>,
+    pub guide: Option<Guide>,
 }
 
 /// What an initiative is made of.
@@ -284,7 +285,12 @@ impl<'a> InitiativeDraft<'a> {
         } else {
             ContentDraft::Unknown
         };
-        InitiativeDraft { name, file, content }
+        InitiativeDraft {
+            name,
+            file,
+            content,
+            guide: fields.fields("guide").map(read_guide),
+        }
     }
 }
 
@@ -339,6 +345,19 @@ fn given<'a>(fields: &Fields<'a>) -> Vec<Given<'a>> {
             _ => None,
         });
     given.collect()
+}
+
+fn read_guide(fields: &Fields<'_>) -> Guide {
+    let named = texts(fields, "incidents");
+    let text = |key| fields.text(key).map_or(String::new(), |text| text.value.to_owned());
+    Guide {
+        incidents: Incident::ALL
+            .into_iter()
+            .filter(|incident| named.iter().any(|name| name.value == incident.name()))
+            .collect(),
+        breaks: text("breaks"),
+        roll_out: text("rollOut"),
+    }
 }
 
 fn read_cloud(text: &str) -> Option<Cloud> {

@@ -4,7 +4,7 @@
 
 use crate::model::{Period, Scope, Stage};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the files of an estate say.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Estate {
     pub environments: BTreeMap<String, Environment>,
     /// The initiatives by name (the file's name without `.yaml`).
     pub initiatives: BTreeMap<String, Initiative>,
+    /// What people should know of an initiative, by its name; not all have one.
+    pub guides: BTreeMap<String, Guide>,
     /// Templates that the estate brings, by file name below `templates/`: their text.
     pub templates: BTreeMap<String, String>,
 }
@@ -131,6 +133,75 @@ pub enum Initiative {
     },
 }
 
+/// A pattern of incident that a gate prevents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Incident {
+    /// Privileged or otherwise risky pods.
+    RiskyPods,
+    /// Images that nobody vouches for.
+    UntrustedImages,
+    /// Every pod reaches every other.
+    FlatNetwork,
+    /// Services that the internet reaches.
+    PublicExposure,
+    /// An attack on what runs already.
+    RunTimeThreat,
+    /// A gate that is open and nobody knows.
+    SilentDrift,
+    /// A workload that takes a node with it.
+    ExhaustedNodes,
+}
+
+impl Incident {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Incident; 7] = [
+        Incident::RiskyPods,
+        Incident::UntrustedImages,
+        Incident::FlatNetwork,
+        Incident::PublicExposure,
+        Incident::RunTimeThreat,
+        Incident::SilentDrift,
+        Incident::ExhaustedNodes,
+    ];
+
+    /// Returns the word for it in an initiative's file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Incident::RiskyPods => "risky-pods",
+            Incident::UntrustedImages => "untrusted-images",
+            Incident::FlatNetwork => "flat-network",
+            Incident::PublicExposure => "public-exposure",
+            Incident::RunTimeThreat => "run-time-threat",
+            Incident::SilentDrift => "silent-drift",
+            Incident::ExhaustedNodes => "exhausted-nodes",
+        }
+    }
+
+    /// Returns what a person calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Incident::RiskyPods => "Privileged or risky pods",
+            Incident::UntrustedImages => "Untrusted images",
+            Incident::FlatNetwork => "Flat network",
+            Incident::PublicExposure => "Public exposure",
+            Incident::RunTimeThreat => "Threat at run time",
+            Incident::SilentDrift => "Silent drift",
+            Incident::ExhaustedNodes => "Exhausted nodes",
+        }
+    }
+}
+
+/// What people should know before they close a gate with an initiative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guide {
+    /// The incidents that it prevents.
+    pub incidents: Vec<Incident>,
+    /// What it typically breaks; may be empty.
+    pub breaks: String,
+    /// How to roll it out; may be empty.
+    pub roll_out: String,
+}
+
 /// A member of a policy set definition of our own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
@@ -146,4 +217,6 @@ pub struct Member {
     /// Two members may show theirs under one name; they then share the value. Those that gates give as lists of images are among
     /// them: a gate's value is the regular expression already.
     pub expose: BTreeMap<String, String>,
+    /// The names in the set of those that gates give as lists of images.
+    pub images: BTreeSet<String>,
 }

@@ -352,24 +352,58 @@ pub(super) static INITIATIVE: Table = Table {
             },
             "The policy definitions in the set.",
         ),
+        key(
+            "guide",
+            Shape::Table(&GUIDE),
+            "What people should know before they close a gate with it; `aksgate catalog --gates` shows it.",
+        ),
     ],
     forms: &[
         Form {
             name: "a built-in initiative",
             lead: "builtin",
             required: &["version"],
-            optional: &[],
+            optional: &["guide"],
         },
         Form {
             name: "our own set",
             lead: "members",
             required: &["displayName"],
-            optional: &["description"],
+            optional: &["description", "guide"],
         },
     ],
 };
 
 const PIN: &str = "The version: `1.*.*` follows minor versions, `1.2.*` stays at one. Azure cannot pin a patch.";
+
+static GUIDE: Table = table(
+    "What people should know before they close a gate with it.",
+    &[
+        key(
+            "incidents",
+            Shape::List {
+                item: &Shape::Words(&[
+                    ("risky-pods", "privileged or otherwise risky pods"),
+                    ("untrusted-images", "images that nobody vouches for"),
+                    ("flat-network", "every pod reaches every other"),
+                    ("public-exposure", "services that the internet reaches"),
+                    ("run-time-threat", "an attack on what runs already"),
+                    ("silent-drift", "a gate that is open and nobody knows"),
+                    ("exhausted-nodes", "a workload that takes a node with it"),
+                ]),
+                least: 1,
+            },
+            "The incidents that it prevents.",
+        )
+        .required(),
+        key(
+            "breaks",
+            Shape::Text(Format::Title(1_000)),
+            "What it typically breaks when it is closed, and what those teams have to change.",
+        ),
+        key("rollOut", Shape::Text(Format::Title(1_000)), "How to roll it out."),
+    ],
+);
 
 static MEMBER: Table = table(
     "One policy definition in the set.",

@@ -249,10 +249,13 @@ impl Files {
             owner: estate.owner?,
             environments: BTreeMap::new(),
             initiatives: BTreeMap::new(),
+            guides: BTreeMap::new(),
             templates: self.templates,
         };
         for initiative in initiatives {
             let content = contents.get(initiative.name)?.initiative.clone()?;
+            let guide = initiative.guide.map(|guide| (initiative.name.to_owned(), guide));
+            read.guides.extend(guide);
             read.initiatives.insert(initiative.name.to_owned(), content);
         }
         for environment in environments {

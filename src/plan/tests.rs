@@ -156,6 +156,7 @@ fn member(reference_id: &str, definition: &str, version: &str) -> Member {
         version: version.into(),
         parameters: BTreeMap::new(),
         expose: BTreeMap::new(),
+        images: BTreeSet::new(),
     }
 }
 
@@ -191,6 +192,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         api_versions: BTreeMap::new(),
     };
     Estate {
+        guides: BTreeMap::new(),
         owner: "us".into(),
         environments: BTreeMap::from([("dev".to_owned(), environment)]),
         initiatives,

@@ -150,7 +150,7 @@ fn literal(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn a_member_that_can_only_mutate_is_off_unless_it_states_its_effect() {
@@ -165,6 +165,7 @@ mod tests {
             version: "1.*.*".into(),
             parameters,
             expose: BTreeMap::new(),
+            images: BTreeSet::new(),
         };
         let effect = |parameters| {
             let set = set_content("s", "S", "", &[member(parameters)], catalog);

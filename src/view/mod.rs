@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod diagnostics;
+pub mod gates;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;

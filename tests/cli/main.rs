@@ -15,6 +15,7 @@ mod changes;
 mod completions;
 mod faults;
 mod foreign;
+mod gates;
 mod global;
 mod harness;
 mod help;
