@@ -14,9 +14,9 @@
 )]
 #![expect(clippy::print_stdout, reason = "its answer goes to standard output")]
 
-use aksgate::catalog::{Catalog, ParameterType};
-use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use aksgate::catalog::{Catalog, extract};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -96,8 +96,8 @@ fn generate(checkout: &Path, source: &Value) -> Outcome<String> {
     let versions = root.join("policyDefinitionVersions");
     if versions.is_dir() {
         for (path, document) in documents(&versions)? {
-            let facts = version_facts(&document).map_err(|error| format!("{}: {error}", path.display()))?;
-            older.entry(name_of(&document)?).or_default().push(facts);
+            let facts = extract::version_facts(&document).map_err(|error| format!("{}: {error}", path.display()))?;
+            older.entry(extract::name(&document)?).or_default().push(facts);
         }
     }
 
@@ -107,7 +107,7 @@ fn generate(checkout: &Path, source: &Value) -> Outcome<String> {
             continue;
         }
         let facts = definition_facts(&document, &mut older).map_err(|error| format!("{}: {error}", path.display()))?;
-        if definitions.insert(name_of(&document)?, facts).is_some() {
+        if definitions.insert(extract::name(&document)?, facts).is_some() {
             return Err(format!("{}: a second definition of the same name", path.display()).into());
         }
     }
@@ -121,7 +121,7 @@ fn generate(checkout: &Path, source: &Value) -> Outcome<String> {
             continue;
         }
         let facts = set_facts(&document).map_err(|error| format!("{}: {error}", path.display()))?;
-        if initiatives.insert(name_of(&document)?, facts).is_some() {
+        if initiatives.insert(extract::name(&document)?, facts).is_some() {
             return Err(format!("{}: a second set of the same name", path.display()).into());
         }
     }
@@ -133,12 +133,15 @@ fn generate(checkout: &Path, source: &Value) -> Outcome<String> {
     missing(ALSO_SETS, &initiatives)?;
 
     let lines = |facts: BTreeMap<String, Value>| {
-        let lines: Vec<String> = facts.into_values().map(|facts| sorted(facts).to_string()).collect();
+        let lines: Vec<String> = facts
+            .into_values()
+            .map(|facts| extract::sorted(facts).to_string())
+            .collect();
         lines.join(",\n")
     };
     Ok(format!(
         "{{\"source\":{},\n\"definitions\":[\n{}\n],\n\"initiatives\":[\n{}\n]}}\n",
-        sorted(source.clone()),
+        extract::sorted(source.clone()),
         lines(definitions),
         lines(initiatives)
     ))
@@ -172,53 +175,13 @@ fn is_wanted(document: &Value, also: &[&str]) -> bool {
     let is = |pointer: &str, expected: &str| document.pointer(pointer).and_then(Value::as_str) == Some(expected);
     is("/properties/metadata/category", "Kubernetes")
         || is("/properties/mode", "Microsoft.Kubernetes.Data")
-        || name_of(document).is_ok_and(|name| also.contains(&name.as_str()))
-}
-
-fn name_of(document: &Value) -> Outcome<String> {
-    Ok(text(document, "/name")?.to_ascii_lowercase())
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a str> {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found.ok_or_else(|| format!("no text at {pointer}").into())
-}
-
-/// Returns what definitions and sets have in common.
-fn heading(document: &Value) -> Outcome<Map<String, Value>> {
-    let mut facts = Map::new();
-    let version = text(document, "/properties/version")?;
-    facts.insert("name".to_owned(), name_of(document)?.into());
-    facts.insert(
-        "displayName".to_owned(),
-        text(document, "/properties/displayName")?.into(),
-    );
-    facts.insert(
-        "category".to_owned(),
-        text(document, "/properties/metadata/category")?.into(),
-    );
-    let listed = document.pointer("/properties/versions").and_then(Value::as_array);
-    let listed = listed.cloned().unwrap_or_else(|| vec![version.into()]);
-    facts.insert("listed".to_owned(), listed.into());
-    // A mark is `true` or `"true"`, and some have it in the version only.
-    let marked = |name: &str| {
-        let mark = document.pointer(&format!("/properties/metadata/{name}"));
-        let word = mark.is_some_and(|mark| mark == &json!(true) || mark.as_str() == Some("true"));
-        let version = text(document, "/properties/metadata/version").unwrap_or_default();
-        word || version.ends_with(&format!("-{name}"))
-    };
-    for name in ["deprecated", "preview"] {
-        if marked(name) {
-            facts.insert(name.to_owned(), true.into());
-        }
-    }
-    Ok(facts)
+        || extract::name(document).is_ok_and(|name| also.contains(&name.as_str()))
 }
 
 fn definition_facts(document: &Value, older: &mut BTreeMap<String, Vec<Value>>) -> Outcome<Value> {
-    let mut facts = heading(document)?;
-    let current = version_facts(document)?;
-    if let Some(older) = older.remove(&name_of(document)?) {
+    let mut facts = extract::heading(document)?;
+    let current = extract::version_facts(document)?;
+    if let Some(older) = older.remove(&extract::name(document)?) {
         if older.iter().any(|facts| facts.get("version") == current.get("version")) {
             return Err("its current version is among the older ones".into());
         }
@@ -228,182 +191,8 @@ fn definition_facts(document: &Value, older: &mut BTreeMap<String, Vec<Value>>) 
     Ok(facts.into())
 }
 
-fn version_facts(document: &Value) -> Outcome<Value> {
-    let mut facts = Map::new();
-    facts.insert("version".to_owned(), text(document, "/properties/version")?.into());
-    facts.insert("mode".to_owned(), text(document, "/properties/mode")?.into());
-    let parameters = parameters(document)?;
-
-    let effect = text(document, "/properties/policyRule/then/effect")?;
-    let parameter = effect
-        .strip_prefix("[parameters('")
-        .and_then(|rest| rest.strip_suffix("')]"));
-    let effects = match parameter {
-        Some(name) => {
-            facts.insert("effectParameter".to_owned(), name.into());
-            let allowed = parameters.get(name).and_then(|parameter| parameter.get("allowed"));
-            allowed
-                .cloned()
-                .ok_or(format!("the effect parameter `{name}` has no allowed values"))?
-        }
-        None if effect.starts_with('[') => return Err(format!("an effect that is not understood: {effect}").into()),
-        None => json!([effect]),
-    };
-    facts.insert("effects".to_owned(), effects);
-
-    let mut resource_types = BTreeSet::new();
-    if let Some(condition) = document.pointer("/properties/policyRule/if") {
-        collect_resource_types(condition, &mut resource_types);
-    }
-    let details = |pointer: &str| document.pointer(&format!("/properties/policyRule/then/details/{pointer}"));
-    let list = |pointer: &str| match details(pointer) {
-        Some(Value::Array(items)) => items.clone(),
-        Some(Value::String(expression)) => vec![expression.as_str().into()],
-        _ => Vec::new(),
-    };
-    let lists = [
-        ("resourceTypes", resource_types.into_iter().map(Value::from).collect()),
-        ("apiGroups", list("apiGroups")),
-        ("kinds", list("kinds")),
-        ("roleDefinitionIds", list("roleDefinitionIds")),
-    ];
-    for (name, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
-        facts.insert(name.to_owned(), items.into());
-    }
-    let template = ["templateInfo/url", "mutationInfo/url", "constraintTemplate"];
-    if let Some(url) = template.into_iter().find_map(details) {
-        facts.insert("template".to_owned(), url.clone());
-    }
-    if !parameters.is_empty() {
-        facts.insert("parameters".to_owned(), parameters.into());
-    }
-    Ok(facts.into())
-}
-
-/// Collects the types that a condition compares the field `type` with; an expression or a pattern is no type.
-fn collect_resource_types(condition: &Value, found: &mut BTreeSet<String>) {
-    match condition {
-        Value::Object(entries) => {
-            if entries.get("field").and_then(Value::as_str) == Some("type") {
-                let one = entries.get("equals").into_iter();
-                let many = entries.get("in").and_then(Value::as_array).into_iter().flatten();
-                let types = one.chain(many).filter_map(Value::as_str);
-                found.extend(types.filter(|text| !text.starts_with('[')).map(str::to_owned));
-            }
-            entries.values().for_each(|value| collect_resource_types(value, found));
-        }
-        Value::Array(items) => items.iter().for_each(|value| collect_resource_types(value, found)),
-        _ => {}
-    }
-}
-
-fn parameters(document: &Value) -> Outcome<Map<String, Value>> {
-    let mut facts = Map::new();
-    let declared = document.pointer("/properties/parameters").and_then(Value::as_object);
-    for (name, parameter) in declared.into_iter().flatten() {
-        let written = text(parameter, "/type")?;
-        let ty = ParameterType::parse(written).ok_or(format!("`{name}` has the unknown type `{written}`"))?;
-        let mut fact = Map::new();
-        fact.insert("type".to_owned(), ty.to_string().into());
-        for (key, theirs) in [
-            ("allowed", "/allowedValues"),
-            ("default", "/defaultValue"),
-            ("strongType", "/metadata/strongType"),
-        ] {
-            if let Some(value) = parameter.pointer(theirs) {
-                fact.insert(key.to_owned(), value.clone());
-            }
-        }
-        for key in ["assignPermissions", "deprecated"] {
-            if parameter.pointer(&format!("/metadata/{key}")) == Some(&json!(true)) {
-                fact.insert(key.to_owned(), true.into());
-            }
-        }
-        if let Some(schema) = parameter.get("schema") {
-            fact.insert("schema".to_owned(), undescribed(schema));
-        }
-        facts.insert(name.clone(), fact.into());
-    }
-    Ok(facts)
-}
-
-/// Returns a schema without what is there for readers only; a property of such a name stays.
-fn undescribed(schema: &Value) -> Value {
-    match schema {
-        Value::Object(entries) => {
-            let kept = entries.iter().filter(|(key, value)| {
-                !(key.starts_with("x-ms-") || key.as_str() == "description" && value.is_string())
-            });
-            kept.map(|(key, value)| (key.clone(), undescribed(value)))
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        Value::Array(items) => items.iter().map(undescribed).collect(),
-        other => other.clone(),
-    }
-}
-
 fn set_facts(document: &Value) -> Outcome<Value> {
-    let mut members = Vec::new();
-    let stated = document
-        .pointer("/properties/policyDefinitions")
-        .and_then(Value::as_array);
-    for member in stated.ok_or("no members")? {
-        let mut fact = Map::new();
-        let id = text(member, "/policyDefinitionId")?;
-        let (parent, name) = id.rsplit_once('/').ok_or(format!("`{id}` is no id"))?;
-        if !parent.eq_ignore_ascii_case("/providers/Microsoft.Authorization/policyDefinitions") {
-            return Err(format!("`{id}` is no built-in").into());
-        }
-        fact.insert("definition".to_owned(), name.to_ascii_lowercase().into());
-        fact.insert(
-            "referenceId".to_owned(),
-            text(member, "/policyDefinitionReferenceId")?.into(),
-        );
-        if let Some(pin) = member.get("definitionVersion") {
-            fact.insert("version".to_owned(), pin.clone());
-        }
-        let mut values = Map::new();
-        for (name, entry) in member
-            .get("parameters")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            values.insert(
-                name.clone(),
-                entry.get("value").ok_or(format!("`{name}` has no value"))?.clone(),
-            );
-        }
-        if !values.is_empty() {
-            fact.insert("parameters".to_owned(), values.into());
-        }
-        members.push(Value::from(fact));
-    }
-    let mut current = Map::new();
-    current.insert("version".to_owned(), text(document, "/properties/version")?.into());
-    current.insert("members".to_owned(), members.into());
-    let parameters = parameters(document)?;
-    if !parameters.is_empty() {
-        current.insert("parameters".to_owned(), parameters.into());
-    }
-    let mut facts = heading(document)?;
-    facts.insert("current".to_owned(), current.into());
+    let mut facts = extract::heading(document)?;
+    facts.insert("current".to_owned(), extract::set_facts(document)?);
     Ok(facts.into())
-}
-
-/// Returns a value with the keys of every object in order, whatever order the JSON crate keeps.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(entries) => {
-            let entries: BTreeMap<String, Value> = entries.into_iter().collect();
-            entries
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        other => other,
-    }
 }

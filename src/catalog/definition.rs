@@ -1,7 +1,7 @@
 //! Policy definitions: what is known of each, version by version.
 
 use super::parameter::Parameter;
-use super::version::{PinResolution, VersionPin, resolve};
+use super::version::{PinResolution, VersionPin, join_facts, join_listed, resolve};
 use crate::model::{Effect, Stage};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -87,6 +87,25 @@ impl Definition {
     /// Returns the pin to the major version that is current, as Azure's own sets pin their members.
     pub fn current_pin(&self) -> Option<VersionPin> {
         VersionPin::major_of(&self.current.version)
+    }
+
+    /// Returns this definition with what `newer` knows besides, or knows better: its title and marks, its facts of a version.
+    pub(super) fn joined(&self, newer: Definition) -> Definition {
+        let listed = join_listed(&newer.listed, &self.listed);
+        let all = [newer.current].into_iter().chain(newer.older);
+        let all = all.chain(self.known_versions().cloned());
+        let (current, older) =
+            join_facts(all, |facts| &facts.version).unwrap_or_else(|| (self.current.clone(), Vec::new()));
+        Definition {
+            name: newer.name,
+            display_name: newer.display_name,
+            category: newer.category,
+            deprecated: newer.deprecated,
+            preview: newer.preview,
+            listed,
+            current,
+            older,
+        }
     }
 
     /// Returns the mode of the current version.

@@ -5,6 +5,7 @@
 //! estate, nor Azure as it is now: a version that came after the facts is none of its business.
 
 mod definition;
+pub mod extract;
 mod namespaces;
 mod parameter;
 mod schema;
@@ -17,7 +18,7 @@ pub use namespaces::{ManagedNamespace, managed_namespaces};
 pub use parameter::{Parameter, ParameterType, Reason};
 pub use search::Found;
 pub use set::{Mapping, PolicySet, SetFacts, SetMember};
-pub use version::{PinResolution, VersionPin};
+pub use version::{PinResolution, VersionPin, compare_versions, is_preview};
 
 use crate::model::Stage;
 use serde::Deserialize;
@@ -81,6 +82,31 @@ impl Catalog {
             definitions: definitions.collect(),
             initiatives: initiatives.collect(),
         })
+    }
+
+    /// Returns this catalogue with built-ins that it does not know, or not in these versions; where both know something,
+    /// what is added holds.
+    pub fn joined(
+        &self,
+        definitions: impl IntoIterator<Item = Definition>,
+        initiatives: impl IntoIterator<Item = PolicySet>,
+    ) -> Catalog {
+        let mut catalog = self.clone();
+        for newer in definitions {
+            let joined = match catalog.definitions.get(&newer.name) {
+                Some(known) => known.joined(newer),
+                None => newer,
+            };
+            catalog.definitions.insert(joined.name.clone(), joined);
+        }
+        for newer in initiatives {
+            let joined = match catalog.initiatives.get(&newer.name) {
+                Some(known) => known.joined(newer),
+                None => newer,
+            };
+            catalog.initiatives.insert(joined.name.clone(), joined);
+        }
+        catalog
     }
 
     /// Returns where the facts come from.

@@ -1,7 +1,7 @@
 //! Policy set definitions (initiatives) and their members.
 
 use super::parameter::Parameter;
-use super::version::{PinResolution, VersionPin, resolve};
+use super::version::{PinResolution, VersionPin, join_facts, join_listed, resolve};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ pub struct PolicySet {
     listed: Vec<String>,
     /// What is known of its current version.
     current: SetFacts,
+    /// What is known of older versions.
+    #[serde(default)]
+    older: Vec<SetFacts>,
 }
 
 /// What is known of one version of a policy set definition.
@@ -81,9 +84,33 @@ impl PolicySet {
         &self.listed
     }
 
+    /// Returns every version of which facts are known, the current one first.
+    pub fn known_versions(&self) -> impl Iterator<Item = &SetFacts> {
+        std::iter::once(&self.current).chain(&self.older)
+    }
+
+    /// Returns this set with what `newer` knows besides, or knows better: its title and marks, its facts of a version.
+    pub(super) fn joined(&self, newer: PolicySet) -> PolicySet {
+        let listed = join_listed(&newer.listed, &self.listed);
+        let all = [newer.current].into_iter().chain(newer.older);
+        let all = all.chain(self.known_versions().cloned());
+        let (current, older) =
+            join_facts(all, |facts| &facts.version).unwrap_or_else(|| (self.current.clone(), Vec::new()));
+        PolicySet {
+            name: newer.name,
+            display_name: newer.display_name,
+            category: newer.category,
+            deprecated: newer.deprecated,
+            preview: newer.preview,
+            listed,
+            current,
+            older,
+        }
+    }
+
     /// Returns what a pin leads to: the newest listed version that it lets in.
     pub fn at(&self, pin: &VersionPin) -> PinResolution<'_, SetFacts> {
-        resolve(pin, &self.listed, [&self.current], |facts| &facts.version)
+        resolve(pin, &self.listed, self.known_versions(), |facts| &facts.version)
     }
 
     /// Returns the pin to the major version that is current.

@@ -465,3 +465,53 @@ fn sorted(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[test]
+fn facts_taken_from_an_answer_are_those_of_the_catalogue() {
+    let served: Value = serde_json::from_str(include_str!("../sandbox/builtins/data.json")).unwrap();
+    let documents = |kind: &str| served[kind].as_array().unwrap().clone();
+    let catalog = Catalog::embedded();
+    for document in documents("policyDefinitions") {
+        let facts: VersionFacts = serde_json::from_value(extract::version_facts(&document).unwrap()).unwrap();
+        let definition = catalog.definition(&extract::name(&document).unwrap()).unwrap();
+        assert_eq!(facts, *definition.current());
+        let heading = extract::heading(&document).unwrap();
+        assert_eq!(heading["listed"], json!(definition.versions()));
+        assert_eq!(heading.contains_key("deprecated"), definition.deprecated);
+    }
+    for document in documents("policySetDefinitions") {
+        let facts: SetFacts = serde_json::from_value(extract::set_facts(&document).unwrap()).unwrap();
+        let set = catalog.initiative(&extract::name(&document).unwrap()).unwrap();
+        assert_eq!(facts, *set.current());
+    }
+}
+
+#[test]
+fn a_catalogue_takes_in_what_it_does_not_know() {
+    let catalog = Catalog::embedded();
+    let known = catalog.definition("021f8078-41a0-40e6-81b6-c6597da9f3ee").unwrap();
+    let newer = |name: &str, version: &str| -> Definition {
+        serde_json::from_value(json!({
+            "name": name, "displayName": "Newer", "category": "Kubernetes", "deprecated": true, "listed": [version],
+            "current": {"version": version, "mode": "All", "effects": ["audit"]},
+        }))
+        .unwrap()
+    };
+    let joined = catalog.joined([newer(&known.name, "2.1.0"), newer("new", "1.0.0")], []);
+    let found = joined.definition(&known.name).unwrap();
+    assert!(found.deprecated);
+    assert_eq!(
+        found.versions(),
+        ["2.1.0", "2.0.1", "2.0.0-PREVIEW", "1.1.0-PREVIEW", "1.0.0-PREVIEW"]
+    );
+    let versions: Vec<&str> = found.known_versions().map(|facts| facts.version.as_str()).collect();
+    assert_eq!(versions, ["2.1.0", "2.0.1"]);
+    assert_eq!(joined.definition("new").unwrap().current().version, "1.0.0");
+    // What it knew of a newer version stays the current one; a title and marks are those that were added.
+    let joined = catalog.joined([newer(&known.name, "1.9.0")], []);
+    let found = joined.definition(&known.name).unwrap();
+    assert_eq!(
+        (found.current(), found.display_name.as_str()),
+        (known.current(), "Newer")
+    );
+}

@@ -65,6 +65,14 @@ impl VersionPin {
         })
     }
 
+    /// Returns the newest of the `listed` versions that the pin lets in, as it is spelt there.
+    pub fn newest<'a>(&self, listed: &'a [String]) -> Option<&'a str> {
+        let fitting = listed.iter().filter(|version| self.matches(version));
+        fitting
+            .max_by_key(|version| Version::parse(version))
+            .map(String::as_str)
+    }
+
     /// Returns the pin to the major version that `version` (`x.y.z`, `x.y.z-preview`) belongs to.
     pub fn major_of(version: &str) -> Option<VersionPin> {
         Version::parse(version).map(|version| VersionPin {
@@ -91,6 +99,16 @@ impl TryFrom<String> for VersionPin {
     fn try_from(text: String) -> Result<VersionPin, String> {
         VersionPin::parse(&text).ok_or(text)
     }
+}
+
+/// Returns how two versions stand to each other by age; one that cannot be read is older than every other.
+pub fn compare_versions(one: &str, two: &str) -> std::cmp::Ordering {
+    Version::parse(one).cmp(&Version::parse(two))
+}
+
+/// Returns whether a version is a preview.
+pub fn is_preview(version: &str) -> bool {
+    Version::parse(version).is_some_and(|version| !version.released)
 }
 
 /// What a pin leads to.
@@ -121,17 +139,41 @@ pub(super) fn resolve<'a, T>(
     facts: impl IntoIterator<Item = &'a T>,
     version_of: impl Fn(&T) -> &str,
 ) -> PinResolution<'a, T> {
-    let newest = listed
-        .iter()
-        .filter(|version| pin.matches(version))
-        .max_by_key(|version| Version::parse(version));
-    let Some(newest) = newest else {
+    let Some(newest) = pin.newest(listed) else {
         return PinResolution::NoSuchVersion;
     };
     let known = facts
         .into_iter()
         .find(|facts| Version::parse(version_of(facts)) == Version::parse(newest));
     known.map_or(PinResolution::ListedWithoutFacts(newest), PinResolution::Facts)
+}
+
+/// Returns two lists of versions as one, newest first, each version once, as the first list spells it.
+pub(super) fn join_listed(one: &[String], two: &[String]) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for version in one.iter().chain(two) {
+        if !joined.iter().any(|known| compare_versions(known, version).is_eq()) {
+            joined.push(version.clone());
+        }
+    }
+    joined.sort_by(|one, two| compare_versions(two, one));
+    joined
+}
+
+/// Returns the facts of the newest version and those of the others, newest first; of a version named twice the first facts.
+pub(super) fn join_facts<T>(all: impl IntoIterator<Item = T>, version_of: impl Fn(&T) -> &str) -> Option<(T, Vec<T>)> {
+    let mut joined: Vec<T> = Vec::new();
+    for facts in all {
+        if !joined
+            .iter()
+            .any(|known| compare_versions(version_of(known), version_of(&facts)).is_eq())
+        {
+            joined.push(facts);
+        }
+    }
+    joined.sort_by(|one, two| compare_versions(version_of(two), version_of(one)));
+    let mut joined = joined.into_iter();
+    Some((joined.next()?, joined.collect()))
 }
 
 /// Returns the text before `-preview`, and whether that stood there.
