@@ -9,6 +9,7 @@ use crate::sandbox::serve::{self, Listening, ServeOptions, SocketAddr};
 use crate::sandbox::{self, SeedOptions, Summary};
 use crate::store;
 use crate::view::printer::Format;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   aksgate sandbox show
   aksgate sandbox reset --seed 7 --clusters 40
+  aksgate sandbox reset --role Reader
   aksgate sandbox advance 3d
   aksgate sandbox serve --listen 127.0.0.1:8443
   aksgate sandbox serve --faults faults.json --record traffic.jsonl")]
@@ -42,6 +44,12 @@ enum Command {
         /// Make this many clusters instead of the seven that show every condition
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
         clusters: Option<u32>,
+        /// Give whoever signs in this role and no other; can be given more than once [default: Owner]
+        #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(sandbox::role_names()), ignore_case = true)]
+        role: Vec<String>,
+        /// Leave this resource provider unregistered in each subscription; can be given more than once
+        #[arg(long, value_name = "NAMESPACE", value_parser = PossibleValuesParser::new(sandbox::namespaces()), ignore_case = true)]
+        unregistered: Vec<String>,
     },
     /// Move its clock forward
     Advance {
@@ -73,12 +81,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let summary = sandbox::summary(&folder).map_err(|error| failed(&error))?;
             print(context, "show", &summary);
         }
-        Command::Reset { seed, clusters } => {
+        Command::Reset {
+            seed,
+            clusters,
+            role,
+            unregistered,
+        } => {
             let clusters = clusters.and_then(|count| usize::try_from(count).ok());
             let options = SeedOptions {
                 seed: *seed,
                 clusters,
                 entropy: 0,
+                roles: role.clone(),
+                unregistered: unregistered.clone(),
             };
             let summary = sandbox::reset(&folder, &options).map_err(|error| failed(&error))?;
             print(context, "reset", &summary);

@@ -83,7 +83,7 @@ impl Door {
                 &mut held,
                 Sandbox::seed(&SeedOptions {
                     entropy: entropy(),
-                    ..*options
+                    ..options.clone()
                 }),
             )?;
         }

@@ -243,7 +243,7 @@ fn resources(state: &State, scopes: &Scopes, keep: impl Fn(&str) -> bool) -> Vec
         }
         let id = text(document, "/id");
         let made = super::address::Address::parse(id).scope;
-        if !state.scope(&made).is_ok_and(|made| scopes.hold(&made)) {
+        if !state.scope(&made).is_ok_and(|made| scopes.hold(&made)) || !super::access::may_read(state, document) {
             continue;
         }
         let segments: Vec<&str> = id.split('/').collect();

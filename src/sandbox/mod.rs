@@ -6,6 +6,7 @@
 //! It must not share code with the client side: no model, no configuration, no comparison and no wire types of it. A mistake
 //! made on both sides would hide itself.
 
+pub mod access;
 pub mod address;
 pub mod authority;
 pub mod body;
@@ -22,10 +23,12 @@ pub mod insights;
 pub mod json;
 pub mod kql;
 pub mod kubernetes;
+pub mod lock;
 pub mod policy;
 pub mod pricing;
 pub mod random;
 pub mod record;
+pub mod registration;
 pub mod role;
 pub mod route;
 pub mod seed;
@@ -39,6 +42,8 @@ pub mod versions;
 
 pub use door::DoorError;
 pub use http::{Request, Response};
+pub use registration::namespaces;
+pub use role::role_names;
 pub use route::Sandbox;
 pub use seed::SeedOptions;
 pub use transport::{ClusterSummary, InProcess, SandboxCredential, Summary, advance, open, reset, summary};

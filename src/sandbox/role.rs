@@ -14,20 +14,138 @@ use super::time;
 
 const LOWER: &str = "microsoft.authorization/roleassignments";
 const ROLES: &str = "/providers/Microsoft.Authorization/roleDefinitions";
-/// Names and ids of built-in roles, as Azure publishes them.
-const BUILT_IN: &[(&str, &str)] = &[
-    (
-        "Azure Kubernetes Service Contributor Role",
-        "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
-    ),
-    ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c"),
-    ("Log Analytics Contributor", "92aaf0da-9dab-42b6-94a3-d43ce8d16293"),
-    ("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
-    ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7"),
-    ("Resource Policy Contributor", "36243c78-bf99-498c-9df9-86d9f8d28608"),
-    ("Security Admin", "fb1c8493-542b-48eb-b624-b4c8fea62acd"),
-    ("User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
+/// The id of the role that may do everything.
+pub const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+/// A built-in role.
+#[derive(Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: &'static str,
+    /// Its GUID.
+    pub id: &'static str,
+    /// What it allows.
+    pub actions: &'static [&'static str],
+    /// What it takes out of that.
+    pub not_actions: &'static [&'static str],
+}
+
+/// The built-in roles that governance needs, as Azure publishes them (role-based-access-control/built-in-roles, 2026-02-23).
+pub const BUILT_IN: &[Role] = &[
+    Role {
+        name: "Azure Kubernetes Service Contributor Role",
+        id: "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
+        actions: &[
+            "Microsoft.ContainerService/managedClusters/read",
+            "Microsoft.ContainerService/managedClusters/write",
+            "Microsoft.Resources/deployments/*",
+        ],
+        not_actions: &[],
+    },
+    Role {
+        name: "Contributor",
+        id: "b24988ac-6180-42a0-ab88-20f7382dd24c",
+        actions: &["*"],
+        not_actions: &[
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+            "Microsoft.Blueprint/blueprintAssignments/write",
+            "Microsoft.Blueprint/blueprintAssignments/delete",
+            "Microsoft.Compute/galleries/share/action",
+            "Microsoft.Purview/consents/write",
+            "Microsoft.Purview/consents/delete",
+            "Microsoft.Resources/deploymentStacks/manageDenySetting/action",
+        ],
+    },
+    Role {
+        name: "Log Analytics Contributor",
+        id: "92aaf0da-9dab-42b6-94a3-d43ce8d16293",
+        actions: &[
+            "*/read",
+            "Microsoft.ClassicCompute/virtualMachines/extensions/*",
+            "Microsoft.ClassicStorage/storageAccounts/listKeys/action",
+            "Microsoft.Compute/virtualMachines/extensions/*",
+            "Microsoft.HybridCompute/machines/extensions/write",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.Insights/diagnosticSettings/*",
+            "Microsoft.OperationalInsights/*",
+            "Microsoft.OperationsManagement/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourcegroups/deployments/*",
+            "Microsoft.Storage/storageAccounts/listKeys/action",
+            "Microsoft.Support/*",
+        ],
+        not_actions: &[],
+    },
+    Role {
+        name: "Owner",
+        id: OWNER,
+        actions: &["*"],
+        not_actions: &[],
+    },
+    Role {
+        name: "Reader",
+        id: "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+        actions: &["*/read"],
+        not_actions: &[],
+    },
+    Role {
+        name: "Resource Policy Contributor",
+        id: "36243c78-bf99-498c-9df9-86d9f8d28608",
+        actions: &[
+            "*/read",
+            "Microsoft.Authorization/policyassignments/*",
+            "Microsoft.Authorization/policydefinitions/*",
+            "Microsoft.Authorization/policyexemptions/*",
+            "Microsoft.Authorization/policysetdefinitions/*",
+            "Microsoft.PolicyInsights/*",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Support/*",
+        ],
+        not_actions: &[],
+    },
+    Role {
+        name: "Security Admin",
+        id: "fb1c8493-542b-48eb-b624-b4c8fea62acd",
+        actions: &[
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Authorization/policyAssignments/*",
+            "Microsoft.Authorization/policyDefinitions/*",
+            "Microsoft.Authorization/policyExemptions/*",
+            "Microsoft.Authorization/policySetDefinitions/*",
+            "Microsoft.Insights/alertRules/*",
+            "Microsoft.Management/managementGroups/read",
+            "Microsoft.operationalInsights/workspaces/*/read",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Security/*",
+            "Microsoft.IoTSecurity/*",
+            "Microsoft.IoTFirmwareDefense/*",
+            "Microsoft.Support/*",
+        ],
+        not_actions: &[],
+    },
+    Role {
+        name: "User Access Administrator",
+        id: "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+        actions: &["*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"],
+        not_actions: &[],
+    },
 ];
+
+impl Role {
+    /// Returns the role's permission as ARM gives it.
+    #[must_use]
+    pub fn permission(&self) -> Value {
+        json!({"actions": self.actions, "notActions": self.not_actions, "dataActions": [], "notDataActions": []})
+    }
+}
+
+/// Returns the names of the built-in roles that the sandbox knows.
+pub fn role_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|role| role.name)
+}
 
 /// Answers a request for role assignments.
 ///
@@ -227,7 +345,8 @@ pub fn definitions(state: &State, call: &Call) -> Result<Response, ArmError> {
     } else {
         String::new()
     };
-    let document = |(name, id): &(&str, &str)| {
+    let document = |role: &Role| {
+        let (name, id) = (role.name, role.id);
         let description = format!("The built-in role {name}.");
         json!({
             "id": format!("{prefix}{ROLES}/{id}"),
@@ -235,14 +354,14 @@ pub fn definitions(state: &State, call: &Call) -> Result<Response, ArmError> {
             "type": "Microsoft.Authorization/roleDefinitions",
             "properties": {
                 "roleName": name, "type": "BuiltInRole", "description": description, "assignableScopes": ["/"],
-                "permissions": [{"actions": [], "notActions": [], "dataActions": [], "notDataActions": []}],
+                "permissions": [role.permission()],
                 "createdOn": "2015-02-02T21:55:09.8806423Z", "updatedOn": "2021-11-11T20:13:16.9910000Z",
                 "createdBy": null, "updatedBy": null,
             },
         })
     };
     if let Some(name) = call.address.name() {
-        let found = BUILT_IN.iter().find(|(_, id)| id.eq_ignore_ascii_case(name));
+        let found = BUILT_IN.iter().find(|role| role.id.eq_ignore_ascii_case(name));
         return found.map(|role| Response::json(200, &document(role))).ok_or_else(|| {
             ArmError::not_found(
                 "RoleDefinitionDoesNotExist",
@@ -260,8 +379,8 @@ pub fn definitions(state: &State, call: &Call) -> Result<Response, ArmError> {
         .and_then(|rest| rest.strip_suffix('\''));
     let documents = BUILT_IN
         .iter()
-        .filter(|(name, _)| wanted.is_none_or(|wanted| name.eq_ignore_ascii_case(wanted)))
-        .map(|role| (role.0.to_owned(), document(role)))
+        .filter(|role| wanted.is_none_or(|wanted| role.name.eq_ignore_ascii_case(wanted)))
+        .map(|role| (role.name.to_owned(), document(role)))
         .collect();
     let mut body = page(state, call, documents)?;
     if wanted.is_some() {

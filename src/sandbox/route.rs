@@ -12,7 +12,10 @@ use super::json::text;
 use super::random::hash;
 use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
-use super::{cluster, exemption, graph, insights, policy, pricing, role, tenancy, time, token, versions};
+use super::{
+    access, cluster, exemption, graph, insights, lock, policy, pricing, registration, role, tenancy, time, token,
+    versions,
+};
 
 /// A request whose path, api-version and body have been read.
 #[derive(Debug)]
@@ -139,7 +142,7 @@ impl Sandbox {
 /// Returns whether a POST to this path changes something; other POSTs are questions.
 fn posts_change(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    ["/register", "/triggerevaluation", "/cancel"]
+    ["/register", "/unregister", "/triggerevaluation", "/cancel"]
         .iter()
         .any(|action| lower.ends_with(action))
 }
@@ -164,7 +167,8 @@ fn quota_header(request: &Request) -> (String, String) {
 fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
     token::check(state, request.header("authorization"))?;
     let address = Address::parse(&request.path);
-    let is_registration = matches!(address.parts.as_slice(), [(kind, None)] if kind.eq_ignore_ascii_case("register"));
+    let is_registration = matches!(address.parts.as_slice(), [(kind, None)]
+        if ["register", "unregister"].iter().any(|action| kind.eq_ignore_ascii_case(action)));
     let kind = if address.parts.is_empty() || is_registration {
         String::new()
     } else {
@@ -200,8 +204,13 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         version,
         body,
     };
+    access::check(state, &call, &kind)?;
+    registration::check(state, &call)?;
+    lock::check(state, &call, &kind)?;
     match kind.as_str() {
         "" => tenancy::answer(state, &call),
+        "microsoft.authorization/permissions" => access::permissions(state, &call),
+        "microsoft.authorization/locks" => lock::answer(state, &call),
         "microsoft.authorization/policydefinitions" | "microsoft.authorization/policydefinitions/versions" => {
             policy::definition::answer(state, &call)
         }

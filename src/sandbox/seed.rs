@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::cluster_document::{ClusterSeed, Condition, document};
 use super::random::Random;
+use super::role::{BUILT_IN, OWNER, Role};
 use super::state::{ManagementGroup, Operation, ResourceGroup, Settings, State, Subscription, VERSION};
 use super::{pricing, time};
 
@@ -23,7 +24,7 @@ pub const ENVIRONMENTS: [(&str, &str); 3] = [
 const LOCATIONS: [(&str, &str); 3] = [("westeurope", "weu"), ("northeurope", "neu"), ("eastus2", "eus2")];
 
 /// What a new sandbox is made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedOptions {
     /// Decides everything that looks random.
     pub seed: u64,
@@ -31,6 +32,10 @@ pub struct SeedOptions {
     pub clusters: Option<usize>,
     /// Makes the instance id and the token secret differ between two sandboxes of one seed.
     pub entropy: u64,
+    /// The names of the built-in roles that whoever signs in has on everything; none stands for Owner.
+    pub roles: Vec<String>,
+    /// The namespaces that are registered in no subscription.
+    pub unregistered: Vec<String>,
 }
 
 impl Default for SeedOptions {
@@ -39,6 +44,8 @@ impl Default for SeedOptions {
             seed: 1,
             clusters: None,
             entropy: 0,
+            roles: Vec::new(),
+            unregistered: Vec::new(),
         }
     }
 }
@@ -74,7 +81,15 @@ pub fn seed(options: &SeedOptions) -> State {
         resources: BTreeMap::new(),
         operations: BTreeMap::new(),
         settings: Settings::default(),
+        roles: roles(&options.roles),
+        unregistered: BTreeMap::new(),
     };
+    for namespace in &options.unregistered {
+        for (_, subscription) in ENVIRONMENTS {
+            let key = format!("{subscription}/{}", namespace.to_ascii_lowercase());
+            state.unregistered.insert(key, None);
+        }
+    }
     for cluster in options
         .clusters
         .map_or_else(small_estate, |count| fleet(options.seed, count))
@@ -86,6 +101,14 @@ pub fn seed(options: &SeedOptions) -> State {
         state.insert(document);
     }
     state
+}
+
+/// Returns the ids of the built-in roles of these names; of Owner if there are no names.
+fn roles(names: &[String]) -> Vec<String> {
+    let wanted = |role: &&Role| {
+        names.iter().any(|name| name.eq_ignore_ascii_case(role.name)) || (names.is_empty() && role.id == OWNER)
+    };
+    BUILT_IN.iter().filter(wanted).map(|role| role.id.to_owned()).collect()
 }
 
 fn management_groups() -> Vec<ManagementGroup> {
@@ -304,7 +327,10 @@ mod tests {
     fn the_seed_is_deterministic_and_only_entropy_changes_the_instance() {
         let options = SeedOptions::default();
         assert_eq!(seed(&options), seed(&options));
-        let other = seed(&SeedOptions { entropy: 7, ..options });
+        let other = seed(&SeedOptions {
+            entropy: 7,
+            ..options.clone()
+        });
         assert_ne!(other.instance, seed(&options).instance);
         assert_ne!(other.token_secret, seed(&options).token_secret);
         assert_eq!(other.resources, seed(&options).resources);

@@ -51,6 +51,17 @@ pub struct State {
     pub operations: BTreeMap<String, Operation>,
     /// What can be turned on a sandbox.
     pub settings: Settings,
+    /// The ids of the built-in roles that whoever signs in has on everything; role assignments add to them.
+    #[serde(default = "owner")]
+    pub roles: Vec<String>,
+    /// The resource providers that are not registered, as `subscription/namespace` in lower case; with the time at which a
+    /// registration under way ends.
+    #[serde(default)]
+    pub unregistered: BTreeMap<String, Option<i64>>,
+}
+
+fn owner() -> Vec<String> {
+    vec![super::role::OWNER.to_owned()]
 }
 
 /// A management group.
@@ -329,6 +340,8 @@ impl State {
             }
             done.insert(id.clone());
         }
+        let now = self.now;
+        self.unregistered.retain(|_, due| due.is_none_or(|due| due > now));
         // An ended operation can be asked for about a day.
         self.operations.retain(|_, operation| operation.due + 86_400 > self.now);
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::error::ArmError;
 use super::http::Response;
+use super::registration;
 use super::route::{Call, page};
 use super::state::{ManagementGroup, ResourceGroup, State, Subscription};
 use super::versions::{NAMESPACES, types_of};
@@ -21,7 +22,18 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
         .collect();
     let path: Vec<&str> = lower.iter().map(String::as_str).collect();
     let method = call.request.method.as_str();
-    if let ["subscriptions", subscription, "providers", namespace, "register"] = path.as_slice() {
+    if let [
+        "subscriptions",
+        subscription,
+        "providers",
+        namespace,
+        action @ ("register" | "unregister"),
+    ] = path.as_slice()
+    {
+        if method == "POST" {
+            let id = state.subscription(subscription)?.id.clone();
+            registration::change(state, &id, namespace, *action == "register");
+        }
         return provider(state, call, method == "POST", subscription, namespace);
     }
     if method != "GET" {
@@ -61,7 +73,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
             state.subscription(id)?;
             let value: Vec<Value> = NAMESPACES
                 .iter()
-                .map(|(lower, shown)| registration(id, lower, shown))
+                .map(|(lower, shown)| registration(state, id, lower, shown))
                 .collect();
             Ok(Response::json(200, &json!({ "value": value })))
         }
@@ -88,7 +100,7 @@ fn provider(
     }
     let id = state.subscription(subscription)?.id.clone();
     match NAMESPACES.iter().find(|(lower, _)| *lower == namespace) {
-        Some((lower, shown)) => Ok(Response::json(200, &registration(&id, lower, shown))),
+        Some((lower, shown)) => Ok(Response::json(200, &registration(state, &id, lower, shown))),
         None => Err(ArmError::not_found(
             "InvalidResourceNamespace",
             format!("The resource namespace '{namespace}' is invalid."),
@@ -96,7 +108,7 @@ fn provider(
     }
 }
 
-fn registration(subscription: &str, lower: &str, shown: &str) -> Value {
+fn registration(state: &State, subscription: &str, lower: &str, shown: &str) -> Value {
     let types: Vec<Value> = types_of(lower)
         .map(|(kind, versions)| json!({"resourceType": kind, "locations": [], "apiVersions": versions}))
         .collect();
@@ -104,7 +116,7 @@ fn registration(subscription: &str, lower: &str, shown: &str) -> Value {
         "id": format!("/subscriptions/{subscription}/providers/{shown}"),
         "namespace": shown,
         "registrationPolicy": "RegistrationRequired",
-        "registrationState": "Registered",
+        "registrationState": registration::of(state, subscription, lower),
         "resourceTypes": types,
     })
 }

@@ -395,7 +395,7 @@ mod tests {
             &SeedOptions {
                 seed: 9,
                 clusters: Some(12),
-                entropy: 0,
+                ..SeedOptions::default()
             },
         )
         .unwrap();

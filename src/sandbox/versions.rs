@@ -68,6 +68,16 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         &["2018-01-01-preview", "2022-04-01", "2022-05-01-preview"],
     ),
     (
+        "microsoft.authorization/permissions",
+        "permissions",
+        &["2015-07-01", "2018-07-01", "2022-04-01"],
+    ),
+    (
+        "microsoft.authorization/locks",
+        "locks",
+        &["2015-01-01", "2016-09-01", "2017-04-01", "2020-05-01"],
+    ),
+    (
         "microsoft.policyinsights/policystates/queryresults",
         "policyStates",
         INSIGHTS,
