@@ -23,6 +23,7 @@ mod options;
 mod pace;
 mod paging;
 mod path;
+mod provider;
 mod reason;
 mod request;
 mod retry;

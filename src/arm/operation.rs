@@ -55,7 +55,7 @@ fn provisioning_state(body: &Value) -> Option<&str> {
 }
 
 /// The time that an operation may take.
-struct Patience {
+pub(super) struct Patience {
     limit: Duration,
     waited: Duration,
     since: Timestamp,
@@ -241,7 +241,7 @@ impl Client {
         }
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         Patience {
             limit: self.inner.operation_timeout,
             waited: Duration::ZERO,
@@ -251,7 +251,7 @@ impl Client {
     }
 
     /// Waits before the next look: as long as Azure asks for, else longer each time. An error when the time is up.
-    async fn pause(
+    pub(super) async fn pause(
         &self,
         call: &Call,
         answer: Option<&Answer>,

@@ -15,9 +15,16 @@ pub(super) enum PathError {
 
 /// Returns the resource type that `path` names, such as `Microsoft.Authorization/policyAssignments`.
 ///
-/// Subscriptions and resource groups, which have no `providers` segment, are `Microsoft.Resources/subscriptions` and `…/resourceGroups`.
+/// Subscriptions and resource groups, which have no `providers` segment, are `Microsoft.Resources/subscriptions` and `…/resourceGroups`;
+/// a resource provider of a subscription is `…/providers`.
 pub(super) fn resource_type(path: &str) -> Option<String> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if let [subscriptions, _, providers, _] | [subscriptions, _, providers, _, "register"] = segments.as_slice()
+        && subscriptions.eq_ignore_ascii_case("subscriptions")
+        && providers.eq_ignore_ascii_case("providers")
+    {
+        return Some("Microsoft.Resources/providers".to_owned());
+    }
     let provider = segments
         .iter()
         .rposition(|segment| segment.eq_ignore_ascii_case("providers"));
@@ -144,6 +151,18 @@ mod tests {
             (
                 "/providers/Microsoft.Authorization/policyDefinitions/d/versions/1.0.0",
                 Some("Microsoft.Authorization/policyDefinitions/versions"),
+            ),
+            (
+                "/subscriptions/s/providers/Microsoft.PolicyInsights",
+                Some("Microsoft.Resources/providers"),
+            ),
+            (
+                "/subscriptions/s/providers/Microsoft.PolicyInsights/register",
+                Some("Microsoft.Resources/providers"),
+            ),
+            (
+                "/subscriptions/s/providers/Microsoft.Authorization/locks",
+                Some("Microsoft.Authorization/locks"),
             ),
             ("/providers/Microsoft.Authorization", None),
             ("/tenants", None),

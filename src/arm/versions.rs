@@ -45,6 +45,14 @@ fn known_host(host: &str) -> Url {
 /// An empty version means that the cloud does not have the service.
 const TABLE: &[(&str, [&str; 3])] = &[
     (
+        "Microsoft.Authorization/locks",
+        ["2020-05-01", "2016-09-01", "2016-09-01"],
+    ),
+    (
+        "Microsoft.Authorization/permissions",
+        ["2022-04-01", "2022-04-01", "2015-07-01"],
+    ),
+    (
         "Microsoft.Authorization/policyAssignments",
         ["2025-01-01", "2023-04-01", "2022-06-01"],
     ),
@@ -79,6 +87,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
     (
         "Microsoft.ResourceGraph/resources",
         ["2024-04-01", "2024-04-01", "2024-04-01"],
+    ),
+    (
+        "Microsoft.Resources/providers",
+        ["2024-07-01", "2021-04-01", "2021-04-01"],
     ),
     (
         "Microsoft.Resources/resourceGroups",
