@@ -8,7 +8,7 @@ mod tests;
 use crate::arm::{ArmError, ArmErrorKind, Client, PutOptions, Turns};
 use crate::clock::Stopwatch;
 use crate::diff::{changes, digest};
-use crate::kinds::{Direction, Kind};
+use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observe::{exact_cluster, read};
 use crate::observed::{Cluster, LiveObject};
@@ -210,23 +210,101 @@ fn doomed(step: &Step, outcomes: &BTreeMap<String, Outcome>) -> Option<String> {
 
 /// Carries out a step; where its write has to wait for something that goes on in Azure, everything is read and decided again after it.
 async fn carry_out(run: &Run<'_>, step: &Step) -> Outcome {
+    let (resolved, known) = match resolve(run, step).await {
+        Ok(resolved) => resolved,
+        Err(outcome) => return outcome,
+    };
+    let (step, document) = (&resolved, known.as_ref());
     let mut turns = Turns::default();
     let mut in_doubt = false;
     loop {
-        let error = match try_step(run, step, turns != Turns::default()).await {
+        let error = match try_step(run, (step, document), turns != Turns::default()).await {
             // It was our own write whose answer was lost.
             Ok(Outcome::AlreadyDone) if in_doubt => return Outcome::Done,
             Ok(outcome) => return outcome,
+            Err(error) if step.kind == Kind::RoleAssignment && error.has_code("RoleAssignmentExists") => {
+                return given_already(run, step, error).await;
+            }
             Err(error) => error,
         };
         in_doubt |= error.outcome_unknown();
         let again = !run.stop.load(Ordering::SeqCst) && may_come_again(run, step, &error, &mut turns).await;
         if !again && in_doubt {
-            return settle_by_reading(run, step, error).await;
+            return settle_by_reading(run, (step, document), error).await;
         }
         if !again {
             return Outcome::Failed(Failure::Arm(Box::new(error)));
         }
+    }
+}
+
+/// Returns a step and its document with the principal that they could not name yet, read from the assignment that it belongs to.
+async fn resolve(run: &Run<'_>, step: &Step) -> Result<(Step, Option<Value>), Outcome> {
+    let path = "/properties/principalId";
+    let mut step = step.clone();
+    let mut document = run.documents.get(&(step.kind, step.object.clone())).cloned();
+    if step.kind != Kind::RoleAssignment {
+        return Ok((step, document));
+    }
+    let Some(principal) = document.as_mut().and_then(|document| document.pointer_mut(path)) else {
+        return Ok((step, document));
+    };
+    let assignment = principal.get(KNOWN_AFTER).and_then(Value::as_str).map(str::to_owned);
+    if let Some(assignment) = assignment {
+        let id = ResourceId::parse(&assignment);
+        let Some(id) = id else { return Ok((step, document)) };
+        let live = read(run.client, Kind::PolicyAssignment, &id).await;
+        let live = live.map_err(|error| Outcome::Failed(Failure::Arm(Box::new(error))))?;
+        let (owner, environment) = run.ours;
+        let ours = live.filter(|live| live.owned_mark(owner, environment).is_some());
+        match ours.and_then(|live| principal_of(&live.wire)) {
+            Some(found) => *principal = Value::from(found),
+            None => {
+                let why = format!(
+                    "the assignment `{}` has no identity that a role could be given to",
+                    id.name()
+                );
+                return Err(Outcome::Stale(why));
+            }
+        }
+    }
+    let known = principal.clone();
+    let after = step.after.as_mut().and_then(|after| after.pointer_mut(path));
+    if let Some(after) = after.filter(|after| after.get(KNOWN_AFTER).is_some()) {
+        *after = match known {
+            Value::String(id) => Value::from(id.to_ascii_lowercase()),
+            other => other,
+        };
+    }
+    Ok((step, document))
+}
+
+/// A role that ARM says is given already: done, if it is the same role for the same principal at the same scope. The name it has
+/// there is somebody else's.
+async fn given_already(run: &Run<'_>, step: &Step, error: ArmError) -> Outcome {
+    let path = format!(
+        "{}/providers/Microsoft.Authorization/roleAssignments",
+        step.object.scope()
+    );
+    let part = |value: &Value, key: &str| value.pointer(&format!("/properties/{key}")).cloned();
+    let after = step.after.clone().unwrap_or_default();
+    let found = run
+        .client
+        .list(&path, &[("$filter", "atScope()")])
+        .await
+        .unwrap_or_default();
+    let same = found.iter().any(|wire| {
+        let there = step.kind.comparable(wire);
+        let id = wire.get("id").and_then(Value::as_str).and_then(ResourceId::parse);
+        id.is_some_and(|id| id.scope().eq_ignore_ascii_case(step.object.scope()))
+            && ["principalId", "roleDefinitionId"]
+                .iter()
+                .all(|key| part(&there, key) == part(&after, key))
+    });
+    if same {
+        Outcome::AlreadyDone
+    } else {
+        Outcome::Failed(Failure::Arm(Box::new(error)))
     }
 }
 
@@ -241,9 +319,9 @@ async fn may_come_again(run: &Run<'_>, step: &Step, error: &ArmError, turns: &mu
 }
 
 /// Reads, decides and writes once; `again` after a write that had to wait for others.
-async fn try_step(run: &Run<'_>, step: &Step, again: bool) -> Result<Outcome, ArmError> {
+async fn try_step(run: &Run<'_>, (step, document): (&Step, Option<&Value>), again: bool) -> Result<Outcome, ArmError> {
     let live = read(run.client, step.kind, &step.object).await?;
-    if is_as_planned(run, step, live.as_ref()) {
+    if is_as_planned(step, document, live.as_ref()) {
         return Ok(Outcome::AlreadyDone);
     }
     // What moved is told first: it says who wrote, and is mostly why a saved step is not one of now.
@@ -264,7 +342,7 @@ async fn try_step(run: &Run<'_>, step: &Step, again: bool) -> Result<Outcome, Ar
         run.client.delete(step.object.as_str()).await?;
         return Ok(Outcome::Done);
     }
-    let Some(desired) = run.documents.get(&(step.kind, step.object.clone())) else {
+    let Some(desired) = document else {
         return Ok(Outcome::Stale("the estate no longer wants this object".to_owned()));
     };
     let mut body = step.kind.merged(desired, live.as_ref().map(|live| &live.wire));
@@ -297,12 +375,12 @@ async fn try_step(run: &Run<'_>, step: &Step, again: bool) -> Result<Outcome, Ar
 }
 
 /// A write whose answer was lost is settled by reading, never by guessing.
-async fn settle_by_reading(run: &Run<'_>, step: &Step, error: ArmError) -> Outcome {
+async fn settle_by_reading(run: &Run<'_>, (step, document): (&Step, Option<&Value>), error: ArmError) -> Outcome {
     match read(run.client, step.kind, &step.object).await {
         // Only the answer to a PUT says whether each extension of a Defender plan was taken.
         Ok(live)
             if step.kind != Kind::DefenderPlan
-                && is_as_planned(run, step, live.as_ref())
+                && is_as_planned(step, document, live.as_ref())
                 && !is_under_way(step, live.as_ref()) =>
         {
             Outcome::Done
@@ -319,11 +397,11 @@ fn is_under_way(step: &Step, live: Option<&LiveObject>) -> bool {
 
 /// Whether the object is as the step leaves it: it holds all that the plan shows, and there is nothing left to write. What a
 /// server added and aksgate does not own is no difference.
-fn is_as_planned(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> bool {
+fn is_as_planned(step: &Step, document: Option<&Value>, live: Option<&LiveObject>) -> bool {
     let (Some(after), Some(live)) = (&step.after, live) else {
         return step.action == Action::Delete && live.is_none();
     };
-    let Some(desired) = run.documents.get(&(step.kind, step.object.clone())) else {
+    let Some(desired) = document else {
         return false;
     };
     let left = step.kind.comparable(&step.kind.merged(desired, Some(&live.wire)));

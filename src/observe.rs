@@ -5,12 +5,12 @@
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::Environment;
-use crate::kinds::Kind;
-use crate::model::{ResourceId, Scope};
+use crate::kinds::{Kind, principal_of};
+use crate::model::{ResourceId, Scope, is_guid};
 use crate::observed::{Cluster, LiveObject, Observed, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns of a cluster that a plan needs.
 const CLUSTERS: &str = "resources \
@@ -39,6 +39,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         defender_plans(client, environment, &subscriptions),
         clusters(client, environment),
     )?;
+    let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
     let mut observed = Observed::default();
     // A resource group is not above its subscription's Defender plan.
     observed.subscriptions = if matches!(environment.scope, Scope::ResourceGroup(..)) {
@@ -46,7 +47,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
     } else {
         subscriptions
     };
-    for object in assignments.into_iter().chain(sets).chain(plans) {
+    for object in assignments.into_iter().chain(sets).chain(plans).chain(roles) {
         observed.insert(object);
     }
     for (cluster, object) in clusters {
@@ -169,6 +170,73 @@ async fn listed(client: &Client, kind: Kind, scope: &Scope, collection: &str) ->
             })
         })
         .collect())
+}
+
+/// The role assignments at and below the environment's scope, and in subscriptions beside it that hold what a parameter names.
+///
+/// Asked for only where an assignment has an identity or may get one: there is nothing of ours otherwise, since the roles of an
+/// assignment go before it does.
+async fn role_assignments(
+    client: &Client,
+    environment: &Environment,
+    subscriptions: &[Subscription],
+    assignments: &[LiveObject],
+) -> Result<Vec<LiveObject>, ArmError> {
+    let identities = assignments
+        .iter()
+        .filter(|assignment| principal_of(&assignment.wire).is_some() && assignment.mark().is_some());
+    if environment.location.is_none() && identities.clone().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let live = identities.filter_map(|assignment| assignment.wire.pointer("/properties/parameters"));
+    let mut named = BTreeSet::new();
+    live.for_each(|parameters| subscriptions_in(parameters, &mut named));
+    let gates = environment.gates.values();
+    gates.for_each(|gate| {
+        gate.parameters
+            .values()
+            .for_each(|value| subscriptions_in(value, &mut named))
+    });
+    if let Scope::ManagementGroup(_) = environment.scope {
+        named.extend(subscriptions.iter().map(|subscription| subscription.id.clone()));
+    }
+    let own = environment.scope.path();
+    let beside = named.into_iter().map(|id| format!("/subscriptions/{id}"));
+    let scopes: Vec<String> = beside.filter(|path| *path != own).chain([own.clone()]).collect();
+    let lists = stream::iter(scopes.into_iter().map(|scope| async move {
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        match client.list(&path, &[]).await {
+            Ok(items) => Ok(items),
+            // A workspace that a parameter names may be gone with its subscription.
+            Err(error) if error.has_code("SubscriptionNotFound") => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }));
+    let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+    let object = |wire: Value| {
+        let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
+        Some(LiveObject {
+            kind: Kind::RoleAssignment,
+            id,
+            wire,
+            etag: None,
+        })
+    };
+    Ok(found.into_iter().flatten().filter_map(object).collect())
+}
+
+/// Collects the subscriptions of all resource ids in a value.
+fn subscriptions_in(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            let id = ResourceId::parse(text);
+            let subscription = id.as_ref().and_then(|id| id.value_of("subscriptions"));
+            found.extend(subscription.filter(|id| is_guid(id)).map(str::to_ascii_lowercase));
+        }
+        Value::Array(items) => items.iter().for_each(|item| subscriptions_in(item, found)),
+        Value::Object(map) => map.values().for_each(|value| subscriptions_in(value, found)),
+        _ => {}
+    }
 }
 
 async fn defender_plans(

@@ -114,12 +114,24 @@ impl LiveObject {
         let named = match self.kind {
             Kind::PolicyAssignment => mark.assignment_name().eq_ignore_ascii_case(name),
             Kind::PolicySetDefinition => mark.names_set_definition(name),
+            Kind::RoleAssignment => {
+                let role = self
+                    .wire
+                    .pointer("/properties/roleDefinitionId")
+                    .and_then(Value::as_str);
+                let role = role.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
+                mark.names_role_assignment(name, self.id.scope(), role)
+            }
             Kind::DefenderPlan | Kind::ManagedCluster => false,
         };
         (named && mark.owner == owner && mark.environment == environment).then_some(mark)
     }
 
     fn metadata(&self, key: &str) -> Option<&str> {
+        if self.kind == Kind::RoleAssignment {
+            // It has no metadata: the mark is its description.
+            return (key == MARK_KEY).then(|| self.wire.get("properties")?.get("description")?.as_str())?;
+        }
         self.wire.get("properties")?.get("metadata")?.get(key)?.as_str()
     }
 

@@ -1,7 +1,8 @@
 //! How far a gate may be closed now: the ladder as a pure function.
 //!
 //! Owns the decision and its words. Must not know documents; what was read live comes in as a [`Standing`].
-//! This version takes the first step only, to audit; every later one is held, with what is missing.
+//! This version takes the first step only, to audit; every later one is held, with what is missing. Of gates that deploy settings
+//! it takes all steps.
 
 use crate::model::{Period, Stage, Timestamp};
 use std::fmt;
@@ -117,6 +118,62 @@ pub fn decide(
         (target, holds)
     });
     Decision { stage, held, remark }
+}
+
+/// Decides where a gate goes whose members deploy or modify.
+///
+/// Its ladder has two rungs: at audit its members report what they would change and change nothing; at the last one they act. There
+/// is nothing to be refused at admission, so no cluster has to be covered and nobody's violations stand in the way; but what would be
+/// changed can be looked at for as long as the soak time says, and nothing acts that has not stood at audit before. Back to audit it goes
+/// at once: that opens nothing, though what was deployed stays.
+pub fn decide_enablement(target: Stage, standing: Option<&Standing>, soak: Period, now: Timestamp) -> Decision {
+    let still = |stage| Decision {
+        stage,
+        held: None,
+        remark: None,
+    };
+    if target == Stage::Off {
+        return still(Stage::Off);
+    }
+    let Some(standing) = standing else {
+        let sentence = "reports first what it would change; an apply after this one lets it act".to_owned();
+        let hold = soak_hold(Stage::Audit, None, soak, now).unwrap_or(Hold {
+            guard: Guard::Soak,
+            sentence,
+            opens: None,
+        });
+        let held = (target > Stage::Audit).then(|| (target, vec![hold]));
+        return Decision {
+            held,
+            ..still(Stage::Audit)
+        };
+    };
+    let remark = standing.marked.filter(|marked| *marked != standing.stage).map(|_| {
+        let what = if standing.stage > Stage::Audit {
+            "acts"
+        } else {
+            "does not act"
+        };
+        format!("{what} though its mark says otherwise: its enforcement mode was changed by hand")
+    });
+    let found = standing.stage.max(Stage::Audit);
+    if found >= target {
+        return Decision {
+            remark,
+            ..still(target)
+        };
+    }
+    match soak_hold(found, standing.since, soak, now) {
+        Some(hold) => Decision {
+            stage: found,
+            held: Some((target, vec![hold])),
+            remark,
+        },
+        None => Decision {
+            remark,
+            ..still(target)
+        },
+    }
 }
 
 fn soak_hold(stage: Stage, since: Option<Timestamp>, soak: Period, now: Timestamp) -> Option<Hold> {

@@ -107,6 +107,7 @@ impl Client {
                 Setback::Answer(answer) => (Some(answer.status), ArmError::refused(call, &answer)),
                 Setback::Failure(failure) => (None, failure.error),
             };
+            let replicating = is_replicating(call, status, &error);
             let error = error.after(tries, may_have_happened);
             // Where nobody has ever answered, a wrong name or address is likelier than a passing fault.
             let allowed = if status.is_none() && self.server_time().is_none() {
@@ -114,9 +115,9 @@ impl Client {
             } else {
                 limits.tries
             };
-            // Throttling ends by itself; only the time limits it.
-            let endless = asked.is_some() || status == Some(429);
-            if !again || (!endless && tries >= allowed) {
+            // Throttling ends by itself, and so does the way of a new identity through the directory; only the time limits them.
+            let endless = asked.is_some() || status == Some(429) || replicating;
+            if !(again || replicating) || (!endless && tries >= allowed) {
                 return Err(error);
             }
             let wait = limits.wait(tries, asked, &call.client_request_id);
@@ -140,6 +141,11 @@ impl Client {
             self.inner.sleeper.sleep(wait).await;
         }
     }
+}
+
+/// Whether a role was refused because the directory does not know yet who it is for: an identity that was made a moment ago.
+fn is_replicating(call: &Call, status: Option<u16>, error: &ArmError) -> bool {
+    call.purpose == Purpose::Write && status == Some(400) && error.has_code("PrincipalNotFound")
 }
 
 fn may_repeat(purpose: Purpose, setback: &Setback) -> bool {
@@ -204,6 +210,26 @@ mod tests {
             );
             assert!(script.slept().is_empty());
         }
+    }
+
+    #[test]
+    fn a_principal_that_is_not_known_yet_is_waited_for() {
+        let path =
+            "/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/05c5a614-a7d6-4502-b150-c2fb455033ff";
+        let unknown = || answer(400, json!({"error": {"code": "PrincipalNotFound", "message": "m"}}));
+        let script = Script::new((0..12).map(|_| unknown()).chain([answer(201, json!({"name": "x"}))]));
+        let put = |script: &Script| {
+            script.run(|client| async move { client.put(path, &json!({}), Default::default()).await })
+        };
+        put(&script).unwrap();
+        assert_eq!(script.slept().len(), 12, "longer than what is tried so many times only");
+
+        let script = Script::new([
+            unknown().header("retry-after", "600"),
+            unknown().header("retry-after", "301"),
+        ]);
+        let error = put(&script).unwrap_err();
+        assert!(error.message().contains("more than the 900 s allowed"), "{error}");
     }
 
     #[test]

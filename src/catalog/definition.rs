@@ -152,6 +152,18 @@ impl VersionFacts {
         effects.filter_map(Stage::of).max().unwrap_or(Stage::Off)
     }
 
+    /// Says whether an assignment of it needs an identity: Azure asks for one where the rule names roles, whatever the effect.
+    pub fn needs_identity(&self) -> bool {
+        !self.role_definition_ids.is_empty()
+    }
+
+    /// Returns the effect by which it deploys or modifies, in its own casing; none if it does neither.
+    pub fn acting_effect(&self) -> Option<&str> {
+        [Effect::DeployIfNotExists, Effect::Modify]
+            .into_iter()
+            .find_map(|effect| self.spelling(effect))
+    }
+
     /// Returns the effect that it takes if none is given, in its own casing; none if one must be given.
     pub fn default_effect(&self) -> Option<&str> {
         match &self.effect_parameter {

@@ -1,7 +1,7 @@
 //! Initiatives against the catalogue: do their definitions and versions exist, and what may a gate set?
 
 use super::draft::{ContentDraft, Exposed, InitiativeDraft, MemberDraft};
-use super::estate::{Initiative, Member};
+use super::estate::{Initiative, InitiativeKind, Member};
 use super::walk::{Spanned, list};
 use super::{near, parameters};
 use crate::catalog::{
@@ -28,6 +28,10 @@ pub(super) struct Content<'c> {
     pub ceiling: Option<Stage>,
     /// Whether it has the parameter that excluded namespaces go to; so too if that is not known.
     pub excludes_namespaces: bool,
+    /// What its members are for.
+    pub kind: InitiativeKind,
+    /// Whether an assignment of it needs an identity, as far as that is known.
+    pub needs_identity: bool,
 }
 
 /// A parameter that a gate may set.
@@ -49,6 +53,8 @@ impl Content<'_> {
             offered: BTreeMap::new(),
             ceiling: None,
             excludes_namespaces: true,
+            kind: InitiativeKind::Admission,
+            needs_identity: false,
         }
     }
 }
@@ -69,9 +75,10 @@ pub(super) fn check<'c>(
         ContentDraft::Own {
             display_name,
             description,
+            kind,
             members,
             span,
-        } => check.own(display_name.as_deref(), description, members, *span),
+        } => check.own(display_name.as_deref(), description, *kind, members, *span),
         ContentDraft::Unknown => Content::unknown(),
     }
 }
@@ -177,6 +184,12 @@ impl<'c> Check<'c, '_> {
                 .collect(),
             ceiling: highest(ceilings),
             excludes_namespaces: facts.parameters.contains_key(EXCLUDED_NAMESPACES),
+            kind: InitiativeKind::Admission,
+            needs_identity: facts
+                .members
+                .iter()
+                .filter_map(|member| self.catalog.facts_of_member(member))
+                .any(VersionFacts::needs_identity),
         }
     }
 
@@ -184,11 +197,13 @@ impl<'c> Check<'c, '_> {
         &mut self,
         display_name: Option<&str>,
         description: &str,
+        kind: InitiativeKind,
         members: &[MemberDraft<'_>],
         span: Span,
     ) -> Content<'c> {
         let mut content = Content::unknown();
         content.known = true;
+        content.kind = kind;
         content.excludes_namespaces = false;
         // Whether no member can be moved from stage to stage; none if that is not known.
         let mut stuck = Some(true);
@@ -211,7 +226,15 @@ impl<'c> Check<'c, '_> {
                 }
             }
             let facts = self.definition(member);
-            stuck = stuck.zip(facts).map(|(stuck, facts)| stuck && !on_ladder(facts));
+            let moves = |facts: &VersionFacts| match kind {
+                InitiativeKind::Admission => on_ladder(facts),
+                InitiativeKind::Enablement => facts.acting_effect().is_some(),
+            };
+            stuck = stuck.zip(facts).map(|(stuck, facts)| stuck && !moves(facts));
+            content.needs_identity |= facts.is_some_and(VersionFacts::needs_identity);
+            if let (InitiativeKind::Enablement, Some(facts)) = (kind, facts) {
+                self.enables(member, facts);
+            }
             match facts {
                 Some(facts) => self.member(member, facts, &mut content),
                 None => {
@@ -228,7 +251,13 @@ impl<'c> Check<'c, '_> {
                 all
             });
         }
-        if stuck == Some(true) && !members.is_empty() {
+        if stuck == Some(true) && !members.is_empty() && kind == InitiativeKind::Enablement {
+            let label = "none of these definitions deploys or modifies anything: there is nothing to enforce";
+            let error = self.error("initiative without effect", span, label);
+            self.report(
+                error.hint("a set of kind enablement may hold definitions that only audit, but needs one that acts"),
+            );
+        } else if stuck == Some(true) && !members.is_empty() {
             let label = "none of these definitions can audit, deny and be disabled: there is no stage to set";
             let error = self.error("initiative without effect", span, label);
             self.report(error.hint("a set may hold definitions that only audit, but needs one that can deny as well"));
@@ -238,9 +267,28 @@ impl<'c> Check<'c, '_> {
             .map(|(display_name, members)| Initiative::Own {
                 display_name: display_name.to_owned(),
                 description: description.to_owned(),
+                kind,
                 members,
             });
         content
+    }
+
+    /// Refuses a member that judges admissions in a set that is to deploy settings: whether such a set acts is said for the
+    /// whole assignment, which would open what denies.
+    fn enables(&mut self, member: &MemberDraft<'_>, facts: &VersionFacts) {
+        let span = member
+            .definition
+            .as_ref()
+            .map_or(member.span, |definition| definition.span);
+        let why = if facts.is_kubernetes() {
+            "this definition judges objects inside the cluster"
+        } else if facts.can_deny() {
+            "this definition can deny"
+        } else {
+            return;
+        };
+        let error = self.error("member is not for enablement", span, why);
+        self.report(error.hint("put it into a set of kind admission, with a gate of its own"));
     }
 
     /// Returns what is known of a member's definition at its pin.

@@ -57,6 +57,15 @@ pub(super) fn own_scopes(environment: &EnvironmentDraft<'_>, diagnostics: &mut V
     }
 }
 
+/// Reports a location that is none.
+pub(super) fn location(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    if let Some(location) = environment.location.filter(|location| location.value == "global") {
+        let label = "an identity is kept in one place";
+        let error = Diagnostic::error("no location", environment.file, location.span, label);
+        diagnostics.push(error.hint("name a location of the cloud, such as `westeurope`"));
+    }
+}
+
 /// Reports Defender settings in a cloud that has no Defender, or for a scope that has no Defender plan of its own.
 pub(super) fn defender(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if let (Some(defender), Some(Cloud::China)) = (&environment.defender, environment.cloud) {

@@ -3,7 +3,7 @@
 //! A part that is wrong is absent here: its mistake is told already.
 
 use super::content::Content;
-use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Guide, Incident, Mode};
+use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Guide, Incident, InitiativeKind, Mode};
 use super::format::{definition_name, set_definition_name};
 use super::parameters;
 use super::walk::{Fields, Spanned, Value};
@@ -56,6 +56,8 @@ pub(super) struct EnvironmentDraft<'a> {
     pub says_tenant: bool,
     pub scope: Option<Spanned<Scope>>,
     pub definition_scope: Option<Spanned<Scope>>,
+    pub location: Option<Spanned<&'a str>>,
+    pub says_location: bool,
     pub gates: Vec<GateDraft<'a>>,
     pub defender: Option<DefenderDraft>,
     pub clusters: Option<Spanned<Clusters>>,
@@ -67,11 +69,14 @@ pub(super) struct GateDraft<'a> {
     pub name: Spanned<&'a str>,
     pub initiative: Option<Spanned<&'a str>>,
     pub target: Option<Spanned<Stage>>,
+    /// What the target is called, as written.
+    pub target_name: Option<&'a str>,
     pub soak: Period,
     /// The place of the key `excludeNamespaces`.
     pub excludes: Option<Span>,
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
     pub parameters: Vec<Given<'a>>,
+    pub identity: Option<Spanned<&'a str>>,
 }
 
 /// What an environment says of Defender.
@@ -108,6 +113,8 @@ impl<'a> EnvironmentDraft<'a> {
             says_tenant: fields.says("tenant"),
             scope: scope("scope"),
             definition_scope: scope("definitionScope"),
+            location: fields.text("location"),
+            says_location: fields.says("location"),
             gates: fields
                 .map("gates")
                 .iter()
@@ -158,6 +165,7 @@ impl<'a> EnvironmentDraft<'a> {
             tenant: self.tenant?,
             scope: self.scope?.value,
             definition_scope,
+            location: self.location.map(|location| location.value.to_owned()),
             gates: gates?,
             defender,
             clusters: self.clusters.map(|clusters| clusters.value),
@@ -172,7 +180,8 @@ impl<'a> GateDraft<'a> {
         Some(GateDraft {
             name,
             initiative: fields.text("initiative"),
-            target: fields.text("target").and_then(|target| target.and_then(Stage::parse)),
+            target: fields.text("target").and_then(|target| target.and_then(read_stage)),
+            target_name: fields.text("target").map(|target| target.value),
             soak: fields
                 .text("soak")
                 .and_then(|soak| Period::parse(soak.value))
@@ -180,6 +189,7 @@ impl<'a> GateDraft<'a> {
             excludes: fields.key_span("excludeNamespaces"),
             exclude_namespaces: texts(fields, "excludeNamespaces"),
             parameters: given(fields),
+            identity: fields.text("identity"),
         })
     }
 
@@ -202,6 +212,8 @@ impl<'a> GateDraft<'a> {
             soak: self.soak,
             exclude_namespaces,
             parameters: self.values(contents.get(initiative)?)?,
+            identity: self.identity.map(|identity| identity.value.to_owned()),
+            kind: contents.get(initiative)?.kind,
         })
     }
 
@@ -234,6 +246,7 @@ pub(super) enum ContentDraft<'a> {
     Own {
         display_name: Option<String>,
         description: String,
+        kind: InitiativeKind,
         members: Vec<MemberDraft<'a>>,
         /// The place of the key `members`.
         span: Span,
@@ -277,6 +290,10 @@ impl<'a> InitiativeDraft<'a> {
                 description: fields
                     .text("description")
                     .map_or(String::new(), |text| text.value.to_owned()),
+                kind: match fields.text("kind").map(|kind| kind.value) {
+                    Some("enablement") => InitiativeKind::Enablement,
+                    _ => InitiativeKind::Admission,
+                },
                 members: members
                     .filter_map(|member| MemberDraft::read(member.span, &member.value))
                     .collect(),
@@ -358,6 +375,11 @@ fn read_guide(fields: &Fields<'_>) -> Guide {
         breaks: text("breaks"),
         roll_out: text("rollOut"),
     }
+}
+
+/// The words of every kind of initiative; which fits is checked once the initiative is known.
+fn read_stage(text: &str) -> Option<Stage> {
+    Stage::parse(text).or_else(|| InitiativeKind::Enablement.stage(text))
 }
 
 fn read_cloud(text: &str) -> Option<Cloud> {

@@ -56,6 +56,8 @@ pub struct Environment {
     pub scope: Scope,
     /// Where the gates' own definitions stand.
     pub definition_scope: Scope,
+    /// Where the identities of assignments are kept; stated wherever a gate needs one.
+    pub location: Option<String>,
     /// The gates by name.
     pub gates: BTreeMap<String, Gate>,
     /// Defender for Containers; not managed if absent.
@@ -81,6 +83,39 @@ pub struct Gate {
     pub exclude_namespaces: Vec<String>,
     /// Values of the initiative's parameters.
     pub parameters: BTreeMap<String, Value>,
+    /// The user-assigned identity for members that deploy or modify; none for one that Azure makes with the assignment.
+    pub identity: Option<String>,
+    /// What its initiative is for.
+    pub kind: InitiativeKind,
+}
+
+/// What the members of an initiative are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitiativeKind {
+    /// They judge what is let in; the gate's stages are off, audit and deny.
+    #[default]
+    Admission,
+    /// They deploy or modify settings of resources; the gate's stages are off, audit and enforce.
+    Enablement,
+}
+
+impl InitiativeKind {
+    /// Returns what a stage is called for gates of this kind: the last one of an enablement is `enforce`.
+    pub fn stage_name(self, stage: Stage) -> String {
+        match (self, stage) {
+            (InitiativeKind::Enablement, Stage::Deny) => "enforce".to_owned(),
+            _ => stage.to_string(),
+        }
+    }
+
+    /// Reads what a stage is called for gates of this kind.
+    pub fn stage(self, name: &str) -> Option<Stage> {
+        match (self, name) {
+            (InitiativeKind::Enablement, "enforce") => Some(Stage::Deny),
+            (InitiativeKind::Enablement, "deny") => None,
+            _ => Stage::parse(name),
+        }
+    }
 }
 
 /// Who sees to a setting.
@@ -128,6 +163,8 @@ pub enum Initiative {
         display_name: String,
         /// What it is for, at most 512 characters; may be empty.
         description: String,
+        /// What its members are for.
+        kind: InitiativeKind,
         /// Its members in the order of the file.
         members: Vec<Member>,
     },

@@ -36,6 +36,10 @@ pub(super) enum Format {
     TagValue,
     /// An api-version.
     ApiVersion,
+    /// The name of an Azure location.
+    Location,
+    /// The resource id of a user-assigned identity.
+    IdentityId,
     /// A built-in policy definition: name or id.
     Definition,
     /// A built-in policy set definition: name or id.
@@ -79,6 +83,8 @@ impl Format {
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
             Format::TagValue => "a text".to_owned(),
             Format::ApiVersion => "an api-version such as `2026-05-01` or `2026-05-01-preview`".to_owned(),
+            Format::Location => "the name of an Azure location such as `westeurope`".to_owned(),
+            Format::IdentityId => "the resource id of a user-assigned identity, `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME`".to_owned(),
             Format::Definition => "the GUID of a built-in policy definition".to_owned(),
             Format::SetDefinition => "the GUID of a built-in policy set definition".to_owned(),
         }
@@ -120,6 +126,10 @@ impl Format {
             Format::ParameterName | Format::ExtensionName => Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
             Format::TagName => Some("^[^<>%&\\\\?/]+$"),
             Format::ApiVersion => Some("^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(-preview)?$"),
+            Format::Location => Some("^[a-z][a-z0-9]*$"),
+            Format::IdentityId => Some(
+                "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/[Pp]roviders/[Mm]icrosoft\\.[Mm]anaged[Ii]dentity/[Uu]ser[Aa]ssigned[Ii]dentities/[A-Za-z0-9][A-Za-z0-9_-]*$",
+            ),
             Format::Definition => Some(
                 "^(/providers/Microsoft\\.Authorization/policyDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
             ),
@@ -199,6 +209,13 @@ impl Format {
             Format::TagName => !text.is_empty() && !text.contains(['<', '>', '%', '&', '\\', '?', '/']),
             Format::TagValue => true,
             Format::ApiVersion => is_api_version(text),
+            Format::Location => {
+                text.starts_with(|c: char| c.is_ascii_lowercase())
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            }
+            Format::IdentityId => is_identity(text),
             Format::Definition => built_in(text, DEFINITIONS).is_some(),
             Format::SetDefinition => built_in(text, SET_DEFINITIONS).is_some(),
         }
@@ -222,6 +239,10 @@ impl Format {
                 Some("policy definitions cannot stand in a resource group: name its subscription".to_owned())
             }
             Format::Name => near_name(text).map(|name| format!("write `{name}`")),
+            Format::Location => {
+                let plain = text.to_lowercase().replace(' ', "");
+                (plain != text && Format::Location.fits(&plain)).then(|| format!("write `{plain}`"))
+            }
             _ => None,
         }
     }
@@ -250,6 +271,27 @@ fn is_api_version(text: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a text is the id of a user-assigned identity.
+fn is_identity(text: &str) -> bool {
+    let name = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let segments: Vec<&str> = text.split('/').collect();
+    let [start, scope @ .., providers, namespace, kind, last] = segments.as_slice() else {
+        return false;
+    };
+    let is = |text: &str, word: &str| text.eq_ignore_ascii_case(word);
+    start.is_empty()
+        && matches!(Scope::parse(&scope.join("/")), Some(Scope::ResourceGroup(..)))
+        && is(providers, "providers")
+        && is(namespace, "Microsoft.ManagedIdentity")
+        && is(kind, "userAssignedIdentities")
+        && name(last)
 }
 
 /// Returns the name that a text is nearly.
@@ -382,6 +424,25 @@ mod tests {
                 "2026-05-01-beta",
                 "2026-05-01 ",
                 "+026-05-01",
+            ],
+        );
+        check(
+            Format::Location,
+            &["westeurope", "eastus2"],
+            &["", "West Europe", "2us", "west-europe"],
+        );
+        let identity =
+            "/subscriptions/GUID/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-1";
+        check(
+            Format::IdentityId,
+            &[identity],
+            &[
+                "",
+                "id-1",
+                "GUID",
+                &identity[1..],
+                &identity.replace("rg", "rg."),
+                &format!("{identity}/x"),
             ],
         );
         check(

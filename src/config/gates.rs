@@ -2,6 +2,7 @@
 
 use super::content::{Content, EFFECT, EXCLUDED_NAMESPACES};
 use super::draft::{EnvironmentDraft, GateDraft};
+use super::estate::InitiativeKind;
 use super::walk::{Spanned, list};
 use super::{images, near, parameters};
 use crate::diagnostic::{Diagnostic, Span};
@@ -28,6 +29,41 @@ pub(super) fn check(
         diagnostics.push(error.hint(near(initiative.value, &names, "there is no file in initiatives/ yet")));
         return;
     };
+    if let (Some(target), Some(name)) = (gate.target, gate.target_name)
+        && content.kind.stage(name).is_none()
+    {
+        let (label, write) = match content.kind {
+            InitiativeKind::Enablement => (
+                format!(
+                    "`{}` is of kind enablement: it refuses nothing, it deploys",
+                    initiative.value
+                ),
+                "enforce",
+            ),
+            InitiativeKind::Admission => (
+                format!("`{}` is of kind admission: it deploys nothing", initiative.value),
+                "deny",
+            ),
+        };
+        let error = error("target of another kind", target.span, label);
+        diagnostics.push(error.hint(format!("write `target: {write}`")));
+    }
+    if content.needs_identity
+        && gate.target.is_some_and(|target| target.value != Stage::Off)
+        && environment.complete
+        && !environment.says_location
+    {
+        let label = format!(
+            "`{}` has members that deploy or modify, which need an identity",
+            initiative.value
+        );
+        let error = error("missing location", initiative.span, label);
+        diagnostics.push(error.hint("state `location` in this environment: where Azure is to keep the identity"));
+    }
+    if let (Some(identity), false, true) = (gate.identity, content.needs_identity, content.initiative.is_some()) {
+        let label = format!("no member of `{}` deploys or modifies anything", initiative.value);
+        diagnostics.push(error("identity without use", identity.span, label).hint("remove the key"));
+    }
     if let (Some(target), Some(ceiling)) = (gate.target, content.ceiling)
         && target.value > ceiling
     {

@@ -108,9 +108,19 @@ const API_VERSIONS: Shape = Shape::Table(&table(
             "Policy assignments.",
         ),
         key(
+            "Microsoft.Authorization/policyExemptions",
+            API_VERSION,
+            "Policy exemptions.",
+        ),
+        key(
             "Microsoft.Authorization/policySetDefinitions",
             API_VERSION,
             "Policy set definitions.",
+        ),
+        key(
+            "Microsoft.Authorization/roleAssignments",
+            API_VERSION,
+            "Role assignments of the identities of policy assignments.",
         ),
         key(
             "Microsoft.ContainerService/managedClusters",
@@ -210,6 +220,11 @@ pub(super) static ENVIRONMENT: Table = table(
             "Where our own policy set definitions stand: the scope or something above it. If left out: the scope, or the subscription of a resource group.",
         ),
         key(
+            "location",
+            Shape::Text(Format::Location),
+            "Where Azure keeps the identities of assignments that deploy or modify, such as `westeurope`. Needed as soon as a gate has such members; another one later makes successor assignments, since Azure cannot move one.",
+        ),
+        key(
             "gates",
             Shape::Map {
                 key: Format::Name,
@@ -258,6 +273,10 @@ static GATE: Table = table(
                 ("off", "not assigned"),
                 ("audit", "violations are recorded"),
                 ("deny", "violations are refused at admission"),
+                (
+                    "enforce",
+                    "settings are deployed; for an initiative of kind enablement, in place of deny",
+                ),
             ]),
             "The stage to reach. A gate gets there step by step, never in a jump.",
         )
@@ -274,6 +293,11 @@ static GATE: Table = table(
             "Kubernetes namespaces that the gate leaves out, joined with the estate's defaults and those that Azure manages.",
         ),
         key("parameters", PARAMETERS, "Values of the initiative's parameters."),
+        key(
+            "identity",
+            Shape::Text(Format::IdentityId),
+            "The resource id of a user-assigned identity for members that deploy or modify. If left out, Azure makes one for the assignment.",
+        ),
     ],
 );
 
@@ -345,6 +369,18 @@ pub(super) static INITIATIVE: Table = Table {
         ),
         key("description", Shape::Text(Format::Title(512)), "What the set is for."),
         key(
+            "kind",
+            Shape::Words(&[
+                ("admission", "members judge what is let in: off, audit, deny"),
+                (
+                    "enablement",
+                    "members deploy or modify settings of resources: off, audit (they report and change nothing), enforce",
+                ),
+            ]),
+            "What the members are for. A set for admission keeps members that deploy or modify from acting.",
+        )
+        .default("admission"),
+        key(
             "members",
             Shape::List {
                 item: &Shape::Table(&MEMBER),
@@ -369,7 +405,7 @@ pub(super) static INITIATIVE: Table = Table {
             name: "our own set",
             lead: "members",
             required: &["displayName"],
-            optional: &["description", "guide"],
+            optional: &["description", "kind", "guide"],
         },
     ],
 };

@@ -231,6 +231,7 @@ impl Files {
                 crossing::missing_defaults(environment, diagnostics);
             }
             crossing::own_scopes(environment, diagnostics);
+            crossing::location(environment, diagnostics);
             crossing::defender(environment, diagnostics);
             for gate in &environment.gates {
                 gates::check(environment, gate, &contents, diagnostics);

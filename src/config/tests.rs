@@ -220,7 +220,7 @@ fn keys_are_checked() {
                 "    soak: 1d",
                 "    zebra: 1d",
                 "environments/dev.yaml:8:5 unknown key: `zebra` is not known here
-  known: `initiative`, `target`, `soak`, `excludeNamespaces`, `parameters`",
+  known: `initiative`, `target`, `soak`, `excludeNamespaces`, `parameters`, `identity`",
             ),
             (
                 "    target: deny\n",
@@ -270,10 +270,11 @@ fn values_have_a_type_and_a_form() {
 environments/dev.yaml:12:32 invalid value: expected the name of a Kubernetes namespace: lower-case letters, digits and dashes, no dash at either end
 environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes namespace: lower-case letters, digits and dashes, no dash at either end"),
             ("[build]", "[build, build]", "warning: environments/dev.yaml:12:32 duplicate namespace: `build` stands already in this list"),
-            ("target: audit", "target: Audit", "environments/dev.yaml:11:13 invalid value: expected `off`, `audit`, `deny`
+            ("target: audit", "target: Audit", "environments/dev.yaml:11:13 invalid value: expected `off`, `audit`, `deny`, `enforce`
   did you mean `audit`?"),
-            ("target: audit", "target: enforce", "environments/dev.yaml:11:13 invalid value: expected `off`, `audit`, `deny`"),
-            ("target: audit", "target: true", "environments/dev.yaml:11:13 wrong type: expected `off`, `audit`, `deny`, found `true`"),
+            ("target: audit", "target: enforce", "environments/dev.yaml:11:13 target of another kind: `images` is of kind admission: it deploys nothing
+  write `target: deny`"),
+            ("target: audit", "target: true", "environments/dev.yaml:11:13 wrong type: expected `off`, `audit`, `deny`, `enforce`, found `true`"),
             ("ContainerSensor: true", "ContainerSensor: \"True\"", "environments/dev.yaml:16:62 wrong type: expected `true` or `false`, found a text
   write `true`, without quotes"),
             ("ContainerSensor: true", "ContainerSensor: yes", "environments/dev.yaml:16:62 wrong type: expected `true` or `false`, found a text
@@ -294,7 +295,7 @@ environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes nam
             ),
             ("gates:\n", "gates: []\nx:\n", "environments/dev.yaml:4:8 wrong type: expected a mapping, found a list
 environments/dev.yaml:5:1 unknown key: `x` is not known here
-  known: `cloud`, `tenant`, `scope`, `definitionScope`, `gates`, `defender`, `clusters`, `apiVersions`"),
+  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `gates`, `defender`, `clusters`, `apiVersions`"),
         ],
     );
 }

@@ -53,6 +53,14 @@ pub enum DesiredError {
         /// The stage.
         stage: String,
     },
+    /// A gate's assignment needs an identity, and the environment does not say where.
+    #[error(
+        "gate `{gate}`: a member deploys or modifies, so its assignment needs an identity; state `location` in the environment"
+    )]
+    NoLocation {
+        /// The gate.
+        gate: String,
+    },
     /// A gate excludes namespaces and its initiative cannot.
     #[error(
         "gate `{gate}`: initiative `{initiative}` has no parameter `excludedNamespaces`, so nothing can be excluded"

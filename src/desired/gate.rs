@@ -1,16 +1,17 @@
 //! One gate: its set definition where it has one of its own, and its assignment, put at the position that the rollout allows.
 
 use super::checks::properties;
+use super::identity::{identity, keep_roles, roles};
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::catalog::{VersionPin, managed_namespaces};
-use crate::config::{Gate, Initiative};
+use crate::config::{Gate, Initiative, InitiativeKind};
 use crate::diff::digest;
 use crate::kinds::{Kind, Plane, override_stages};
-use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
+use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage, Timestamp};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
 use crate::render::{effects, set_content};
-use crate::rollout::{Standing, Uncovered, decide};
+use crate::rollout::{Standing, Uncovered, decide, decide_enablement};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -44,22 +45,35 @@ pub(super) fn add(
     let content = digest(&json!({"content": definition.content, "parameters": parameters}));
     let digest: String = content.chars().take(16).collect();
 
-    let same = live.iter().rev().find(|(object, _)| points_at(object, &definition.id));
+    let identity = identity(sources, gate)?;
+    let same = live.iter().rev().find(|(object, _)| {
+        points_at(object, &definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
+    });
     let newest = live.last();
     let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
-    let stands = same.or(newest).map(|(object, _)| standing(object, &digest));
+    let enables = gate.kind == InitiativeKind::Enablement;
+    let stands = match gate.kind {
+        InitiativeKind::Admission => same.or(newest),
+        // A successor with another content reports first, whatever its predecessor deploys.
+        InitiativeKind::Enablement => same.or(newest.filter(|(object, _)| has_digest(object, &digest))),
+    };
+    let stands = stands.map(|(object, _)| standing(gate, object, &digest));
     if let (Some((object, _)), Some(stands)) = (same.or(newest), &stands)
         && stands.stage == Stage::Deny
-        && object.mark_state().is_none_or(|state| state.digest != digest)
+        && !enables
+        && !has_digest(object, &digest)
     {
         keep(desired, sources, gate, &all, "generation", DENIES.to_owned());
         return Ok(());
     }
-    if live.iter().any(|(object, _)| denies_in_part(object)) {
+    if !enables && live.iter().any(|(object, _)| denies_in_part(object)) {
         keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
         return Ok(());
     }
-    let decision = decide(gate.target, stands.as_ref(), gate.soak, uncovered, sources.now);
+    let decision = match gate.kind {
+        InitiativeKind::Admission => decide(gate.target, stands.as_ref(), gate.soak, uncovered, sources.now),
+        InitiativeKind::Enablement => decide_enablement(gate.target, stands.as_ref(), gate.soak, sources.now),
+    };
     desired
         .findings
         .extend(decision.remark.iter().map(|remark| finding(gate, remark.clone())));
@@ -72,7 +86,7 @@ pub(super) fn add(
                 opens: hold.opens,
             })
             .collect();
-        let what = stage.to_string();
+        let what = gate.kind.stage_name(*stage);
         desired.held.push(Held {
             plane: Plane::Policy,
             subject: gate.name.clone(),
@@ -119,19 +133,26 @@ pub(super) fn add(
     // A predecessor that is closed further than what would be written stays closed.
     let higher: Vec<&LiveObject> = live
         .iter()
-        .filter(|(object, _)| object.id != id && standing(object, &digest).stage > decision.stage)
+        .filter(|(object, _)| object.id != id && standing(gate, object, &digest).stage > decision.stage)
         .map(|(object, _)| *object)
         .collect();
+    // Who asks for no more than audit asks for the end of what deploys.
+    let higher = if enables && gate.target <= decision.stage {
+        Vec::new()
+    } else {
+        higher
+    };
     if !higher.is_empty() {
-        keep(desired, sources, gate, &higher, "generation", DENIES.to_owned());
+        let sentence = if enables { STILL_ENFORCES } else { DENIES };
+        keep(desired, sources, gate, &higher, "generation", sentence.to_owned());
     }
     let state = MarkState {
-        position: decision.stage.to_string(),
+        position: gate.kind.stage_name(decision.stage),
         digest,
         since: None,
         run: None,
     };
-    let body = body(
+    let mut body = body(
         sources,
         gate,
         &definition,
@@ -141,15 +162,20 @@ pub(super) fn add(
         same.map(|(object, _)| *object),
         &state,
     )?;
+    if let Some(identity) = &identity {
+        identity.state(&mut body);
+    }
     let replaces = match same {
         Some(_) => None,
         None => newest
             .filter(|(object, _)| !higher.contains(object))
             .map(|(object, _)| {
-                (
-                    object.id.clone(),
-                    "the gate's definition is another one, and an assignment cannot be moved to it".to_owned(),
-                )
+                let why = if points_at(object, &definition.id) {
+                    "its location or its identity is another one, and an assignment cannot be moved to it"
+                } else {
+                    "the gate's definition is another one, and an assignment cannot be moved to it"
+                };
+                (object.id.clone(), why.to_owned())
             }),
     };
     let depends_on = definition.own.iter().map(|own| (own.kind, own.id.clone())).collect();
@@ -158,6 +184,10 @@ pub(super) fn add(
         desired.findings.extend(hand_made(gate, object, &body));
     }
     desired.objects.extend(definition.own);
+    if let Some(identity) = &identity {
+        let live = same.map(|(object, _)| *object);
+        roles(desired, sources, (gate, &mark), identity, (&id, live));
+    }
     let gate = Some(gate.name.clone());
     desired.objects.push(DesiredObject {
         kind: Kind::PolicyAssignment,
@@ -168,6 +198,10 @@ pub(super) fn add(
         replaces,
     });
     Ok(())
+}
+
+fn has_digest(object: &LiveObject, digest: &str) -> bool {
+    object.mark_state().is_some_and(|state| state.digest == digest)
 }
 
 /// The live assignments of the gate that are ours, oldest generation first.
@@ -189,13 +223,22 @@ fn points_at(object: &LiveObject, definition: &str) -> bool {
     found.eq_ignore_ascii_case(definition)
 }
 
-fn standing(object: &LiveObject, digest: &str) -> Standing {
+fn standing(gate: &Gate, object: &LiveObject, digest: &str) -> Standing {
     let state = object.mark_state();
     let enforced = object
         .wire
         .pointer("/properties/enforcementMode")
         .and_then(Value::as_str)
         .unwrap_or("Default");
+    if gate.kind == InitiativeKind::Enablement {
+        // Its members' effects are fixed: whether they act is the enforcement mode's.
+        let acts = enforced.eq_ignore_ascii_case("Default");
+        return Standing {
+            stage: if acts { Stage::Deny } else { Stage::Audit },
+            marked: state.as_ref().and_then(|state| gate.kind.stage(&state.position)),
+            since: since(state, digest),
+        };
+    }
     let stage = effect_stage(object);
     // An override raises it somewhere: what denies anywhere is not written over. One that lowers it is a hole, not a position.
     let stage = overridden(object).into_iter().fold(stage, Stage::max);
@@ -207,10 +250,12 @@ fn standing(object: &LiveObject, digest: &str) -> Standing {
             stage.min(Stage::Audit)
         },
         marked: state.as_ref().and_then(|state| Stage::parse(&state.position)),
-        since: state
-            .filter(|state| state.digest == digest)
-            .and_then(|state| state.since),
+        since: since(state, digest),
     }
+}
+
+fn since(state: Option<MarkState>, digest: &str) -> Option<Timestamp> {
+    state.filter(|state| state.digest == digest)?.since
 }
 
 /// Returns the stage of the effect that holds where no override does.
@@ -245,6 +290,10 @@ fn only_lowers(object: &LiveObject, stage: Stage) -> bool {
 const DENIES: &str =
     "the gate stands at deny, and its content cannot be changed without opening it; this version leaves it as it is";
 
+/// Why an assignment that deploys is left alone beside its successor.
+const STILL_ENFORCES: &str =
+    "the assignment before this one deploys until the new one does; what both report stands twice until then";
+
 const DENIES_IN_PART: &str =
     "overrides that aksgate did not set make a part of the gate deny; this version leaves the whole gate as it is";
 
@@ -270,6 +319,7 @@ fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveO
     };
     for object in live {
         desired.objects.push(as_it_is(object));
+        keep_roles(desired, sources, gate, object);
         let set = object
             .wire
             .pointer("/properties/policyDefinitionId")
@@ -296,9 +346,17 @@ fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition, DesiredEr
         Some(Initiative::Own {
             display_name,
             description,
+            kind,
             members,
         }) => {
-            let set = set_content(&gate.initiative, display_name, description, members, sources.catalog);
+            let set = set_content(
+                &gate.initiative,
+                display_name,
+                description,
+                *kind,
+                members,
+                sources.catalog,
+            );
             own(sources, gate, &set)
         }
         // The estate is only made when every gate's initiative is there.
@@ -474,12 +532,19 @@ fn body(
         let (template, field) = (kind.template(), "properties.parameters".to_owned());
         return Err(DesiredError::Missing { template, field });
     }
-    let spelling = stage.effect().spelling(definition.effects.iter().map(String::as_str));
-    let effect = spelling.ok_or_else(|| no_effect(gate, stage))?;
     let mut all = parameters;
-    all.insert("effect".to_owned(), json!({ "value": effect }));
+    let mode = match (gate.kind, stage) {
+        (InitiativeKind::Admission, _) => {
+            let spelling = stage.effect().spelling(definition.effects.iter().map(String::as_str));
+            let effect = spelling.ok_or_else(|| no_effect(gate, stage))?;
+            all.insert("effect".to_owned(), json!({ "value": effect }));
+            "Default"
+        }
+        (InitiativeKind::Enablement, Stage::Deny) => "Default",
+        (InitiativeKind::Enablement, _) => "DoNotEnforce",
+    };
     properties.insert("parameters".to_owned(), Value::Object(all));
-    properties.insert("enforcementMode".to_owned(), Value::from("Default"));
+    properties.insert("enforcementMode".to_owned(), Value::from(mode));
     if live.is_some_and(|live| only_lowers(live, stage)) {
         properties.insert("overrides".to_owned(), json!([]));
     }

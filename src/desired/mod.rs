@@ -6,6 +6,7 @@
 mod checks;
 mod clusters;
 mod gate;
+mod identity;
 mod limits;
 
 pub use checks::DesiredError;

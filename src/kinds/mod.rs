@@ -7,12 +7,16 @@ mod defender_plan;
 mod managed_cluster;
 mod policy_assignment;
 mod policy_set_definition;
+mod role_assignment;
 
-pub use policy_assignment::override_stages;
+pub use policy_assignment::{override_stages, principal_of};
 
 use crate::model::ResourceId;
 use serde_json::{Map, Value};
 use std::fmt;
+
+/// The key of a value that is known only after another object has been written: in a document that object's id, in a plan its step.
+pub const KNOWN_AFTER: &str = "knownAfter";
 
 /// A kind of object, in the order in which kinds are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +25,8 @@ pub enum Kind {
     PolicySetDefinition,
     /// `Microsoft.Authorization/policyAssignments`.
     PolicyAssignment,
+    /// `Microsoft.Authorization/roleAssignments` of the identity of a policy assignment.
+    RoleAssignment,
     /// `Microsoft.Security/pricings`, the plan `Containers`.
     DefenderPlan,
     /// A `Microsoft.ContainerService/managedClusters`.
@@ -93,9 +99,10 @@ trait ResourceKind {
 
 impl Kind {
     /// All kinds, in the order in which they are written.
-    pub const ALL: [Kind; 4] = [
+    pub const ALL: [Kind; 5] = [
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
+        Kind::RoleAssignment,
         Kind::DefenderPlan,
         Kind::ManagedCluster,
     ];
@@ -104,6 +111,7 @@ impl Kind {
         match self {
             Kind::PolicySetDefinition => &policy_set_definition::PolicySetDefinition,
             Kind::PolicyAssignment => &policy_assignment::PolicyAssignment,
+            Kind::RoleAssignment => &role_assignment::RoleAssignment,
             Kind::DefenderPlan => &defender_plan::DefenderPlan,
             Kind::ManagedCluster => &managed_cluster::ManagedCluster,
         }
@@ -114,6 +122,7 @@ impl Kind {
         match self {
             Kind::PolicySetDefinition => "policySetDefinition",
             Kind::PolicyAssignment => "policyAssignment",
+            Kind::RoleAssignment => "roleAssignment",
             Kind::DefenderPlan => "defenderPlan",
             Kind::ManagedCluster => "managedCluster",
         }
@@ -129,6 +138,7 @@ impl Kind {
         match self {
             Kind::PolicySetDefinition => "policy set definition",
             Kind::PolicyAssignment => "policy assignment",
+            Kind::RoleAssignment => "role assignment",
             Kind::DefenderPlan => "Defender plan",
             Kind::ManagedCluster => "AKS cluster",
         }
@@ -137,17 +147,19 @@ impl Kind {
     /// Returns the plane it belongs to.
     pub fn plane(self) -> Plane {
         match self {
-            Kind::PolicySetDefinition | Kind::PolicyAssignment => Plane::Policy,
+            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment => Plane::Policy,
             Kind::DefenderPlan => Plane::Defender,
             Kind::ManagedCluster => Plane::Clusters,
         }
     }
 
-    /// Returns the file name of the template that its documents are rendered from.
+    /// Returns the file name of the template that its documents are rendered from; of a role assignment, where nothing is left to a
+    /// template, the name that it would have.
     pub fn template(self) -> &'static str {
         match self {
             Kind::PolicySetDefinition => "policySetDefinition.json.hbs",
             Kind::PolicyAssignment => "policyAssignment.json.hbs",
+            Kind::RoleAssignment => "roleAssignment.json.hbs",
             Kind::DefenderPlan => "defenderPlan.json.hbs",
             Kind::ManagedCluster => "managedCluster.json.hbs",
         }
@@ -155,7 +167,15 @@ impl Kind {
 
     /// Returns whether objects of this kind carry a mark: only those are ever deleted.
     pub fn is_marked(self) -> bool {
-        matches!(self, Kind::PolicySetDefinition | Kind::PolicyAssignment)
+        matches!(
+            self,
+            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment
+        )
+    }
+
+    /// Returns whether objects of this kind are nothing without their policy assignment, and go before it.
+    pub fn hangs_on_assignment(self) -> bool {
+        matches!(self, Kind::RoleAssignment)
     }
 
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.

@@ -59,10 +59,15 @@ impl ResourceKind for PolicyAssignment {
         properties.retain(|_, value| !is_empty(value));
         let mut result = Map::new();
         result.insert("properties".to_owned(), Value::Object(properties));
-        for key in ["location", "identity"] {
-            if let Some(value) = wire.get(key).filter(|value| !is_empty(value)) {
-                result.insert(key.to_owned(), value.clone());
-            }
+        if let Some(location) = wire.get("location").and_then(Value::as_str) {
+            let plain = location.to_ascii_lowercase().replace(' ', "");
+            result.insert("location".to_owned(), Value::from(plain));
+        }
+        if let Some(identity) = wire
+            .get("identity")
+            .and_then(|identity| stated_identity(identity, str::to_ascii_lowercase))
+        {
+            result.insert("identity".to_owned(), identity);
         }
         Value::Object(result)
     }
@@ -78,13 +83,16 @@ impl ResourceKind for PolicyAssignment {
         merged.insert("metadata".to_owned(), Value::Object(metadata));
         let mut result = Map::new();
         result.insert("properties".to_owned(), Value::Object(merged));
-        for key in ["location", "identity"] {
-            if let Some(value) = desired
+        let either = |key: &str| {
+            desired
                 .get(key)
                 .or_else(|| observed.and_then(|observed| observed.get(key)))
-            {
-                result.insert(key.to_owned(), value.clone());
-            }
+        };
+        if let Some(location) = either("location") {
+            result.insert("location".to_owned(), location.clone());
+        }
+        if let Some(identity) = either("identity").and_then(|identity| stated_identity(identity, str::to_owned)) {
+            result.insert("identity".to_owned(), identity);
         }
         Value::Object(result)
     }
@@ -97,6 +105,39 @@ impl ResourceKind for PolicyAssignment {
             (Some(before), Some(after)) => changed_direction(before, after),
         }
     }
+}
+
+/// Returns an identity as it is sent: its type and, of a user-assigned one, its id through `form`. Principals and clients are the
+/// server's. None for no identity.
+fn stated_identity(identity: &Value, form: impl Fn(&str) -> String) -> Option<Value> {
+    let kind = identity.get("type").and_then(Value::as_str)?;
+    if kind.eq_ignore_ascii_case("None") {
+        return None;
+    }
+    let mut result = Map::new();
+    result.insert("type".to_owned(), Value::from(kind));
+    if let Some(ids) = identity.get("userAssignedIdentities").and_then(Value::as_object) {
+        let ids: Map<String, Value> = ids.keys().map(|id| (form(id), Value::Object(Map::new()))).collect();
+        result.insert("userAssignedIdentities".to_owned(), Value::Object(ids));
+    }
+    Some(Value::Object(result))
+}
+
+/// Returns the principal of an assignment's identity; none if it has none, or none that is known.
+pub fn principal_of(assignment: &Value) -> Option<String> {
+    let identity = assignment.get("identity")?;
+    let named = |value: &Value| {
+        let id = value.get("principalId")?.as_str()?;
+        (!id.is_empty()).then(|| id.to_ascii_lowercase())
+    };
+    let user_assigned = || {
+        identity
+            .get("userAssignedIdentities")?
+            .as_object()?
+            .values()
+            .find_map(named)
+    };
+    named(identity).or_else(user_assigned)
 }
 
 /// Returns the text of a mark's state without `since` and `run`: those are set by the run that writes, so they are no change.

@@ -75,6 +75,28 @@ impl Mark {
         format!("aksgate-{}-{}", slug(&self.gate, 40), short_hash(&seed))
     }
 
+    /// Returns the name of the role assignment that gives the gate's identity a role (a GUID) at a scope: a GUID too.
+    ///
+    /// The principal is no part of it, for it is known only once its assignment is written. `attempt` counts from 0; a later one is
+    /// for a name that is taken by what an earlier identity had.
+    pub fn role_assignment_name(&self, scope: &str, role: &str, attempt: u32) -> String {
+        let seed = write_fields(&[
+            ("mark", &self.to_text()),
+            ("scope", &scope.to_ascii_lowercase()),
+            ("role", &role.to_ascii_lowercase()),
+            ("attempt", &attempt.to_string()),
+        ]);
+        guid(&seed)
+    }
+
+    /// Returns whether a role assignment of that name, of that role at that scope, can be the mark's.
+    pub fn names_role_assignment(&self, name: &str, scope: &str, role: &str) -> bool {
+        (0..ROLE_ATTEMPTS).any(|attempt| {
+            self.role_assignment_name(scope, role, attempt)
+                .eq_ignore_ascii_case(name)
+        })
+    }
+
     /// Returns whether a set definition of that name can be the mark's: all of the name but the content's hash is known.
     pub fn names_set_definition(&self, name: &str) -> bool {
         let hash = name
@@ -84,6 +106,9 @@ impl Mark {
         hash == Some(10)
     }
 }
+
+/// How many names a role assignment can have.
+pub const ROLE_ATTEMPTS: u32 = 8;
 
 /// Where a gate stands: the moving half of the mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +163,22 @@ fn short_hash(text: &str) -> String {
         .take(10)
         .collect::<String>()
         .to_ascii_lowercase()
+}
+
+/// Returns a hash of any text as a GUID, version 8 (RFC 9562: what its bits mean is up to who makes it).
+fn guid(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut bytes: Vec<u8> = digest.iter().take(16).copied().collect();
+    for (at, keep, set) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = *byte & keep | set;
+        }
+    }
+    let mut text = data_encoding::HEXLOWER.encode(&bytes);
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text
 }
 
 /// Returns the start of a name, without a dash at its end.
@@ -216,6 +257,12 @@ mod tests {
             mark("image-governance").set_definition_name("d1"),
             "aksgate-image-governance-c7jq65gyqo"
         );
+        let (scope, role) = ("/subscriptions/s", "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8");
+        let name = mark("fleet").role_assignment_name(scope, role, 0);
+        assert!(crate::model::is_guid(&name), "{name}");
+        assert!(mark("fleet").names_role_assignment(&name, "/SUBSCRIPTIONS/s", role));
+        assert!(!mark("other").names_role_assignment(&name, scope, role));
+        assert_ne!(name, mark("fleet").role_assignment_name(scope, role, 1));
         assert!(mark("image-governance").names_set_definition("aksgate-image-governance-c7jq65gyqo"));
         assert!(!mark("image-governance").names_set_definition("copy-of-aksgate-image-governance-c7jq65gyqo"));
         assert_eq!(

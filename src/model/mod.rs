@@ -8,6 +8,6 @@ mod resource_id;
 mod timestamp;
 
 pub use effect::{Effect, Stage};
-pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, STATE_KEY};
+pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
 pub use resource_id::{ResourceId, Scope, is_guid};
 pub use timestamp::{Period, Timestamp};

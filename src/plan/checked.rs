@@ -4,7 +4,7 @@
 //! same action, same direction, same before and after. Everything else is refused, step by step, with the reason.
 
 use super::{Action, Plan, Step};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{KNOWN_AFTER, Kind, Plane};
 use crate::model::ResourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ fn objection(step: &Step, found: Option<&Step>) -> Option<String> {
         // What is not wanted has no document, so it is never written; what is not ours must not be deleted either.
         return (step.action == Action::Delete).then(|| "it does not carry the mark of this environment".to_owned());
     };
-    if step.action == found.action && step.before == found.before && step.after == found.after {
+    if step.action == found.action && step.before == found.before && same_after(step, found) {
         return (step.direction != found.direction).then(|| "the plan names another direction than it has".to_owned());
     }
     Some(match (step.action, found.action) {
@@ -76,10 +76,27 @@ fn objection(step: &Step, found: Option<&Step>) -> Option<String> {
     })
 }
 
+/// Whether two steps leave the same. A principal that was not known when the plan was saved may be known now; whose it is says the
+/// estate, not the file.
+fn same_after(step: &Step, found: &Step) -> bool {
+    let principal = |step: &Step| step.after.as_ref()?.pointer("/properties/principalId").cloned();
+    let mut after = step.after.clone();
+    let unknown = principal(step).is_some_and(|value| value.get(KNOWN_AFTER).is_some());
+    if let (true, Some(now)) = (unknown && step.kind == Kind::RoleAssignment, principal(found))
+        && let Some(value) = after
+            .as_mut()
+            .and_then(|after| after.pointer_mut("/properties/principalId"))
+    {
+        *value = now;
+    }
+    after == found.after
+}
+
 /// The steps of the fresh plan that one of its steps must not come before: its set, its successor, the assignments of a set.
 fn needs<'a>(step: &Step, fresh: &'a Plan) -> impl Iterator<Item = &'a Step> {
     let waits: BTreeSet<String> = step.depends_on.iter().cloned().collect();
-    let succession = (step.action == Action::Delete && step.kind == Kind::PolicyAssignment).then(|| step.gate.clone());
+    let succession =
+        (step.action == Action::Delete && step.kind != Kind::PolicySetDefinition).then(|| step.gate.clone());
     fresh.pending().filter(move |other| {
         waits.contains(&other.id)
             && other.kind.plane() == Plane::Policy

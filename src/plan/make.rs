@@ -3,7 +3,7 @@
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::DesiredObject;
 use crate::diff::digest;
-use crate::kinds::{Direction, Kind};
+use crate::kinds::{Direction, KNOWN_AFTER, Kind};
 use crate::model::ResourceId;
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
@@ -57,6 +57,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         step.id = format!("step-{:03}", at + 1);
     }
     link(&mut steps, inputs.desired);
+    name_steps(&mut steps);
     let mut held = inputs.held;
     held.sort_by(|one, two| (one.plane, &one.subject).cmp(&(two.plane, &two.subject)));
     let mut findings = inputs.findings;
@@ -144,7 +145,7 @@ impl States<'_> {
             return step;
         }
         step.direction = match (&before, step.action) {
-            (Some(before), Action::Replace) => self.succession(before, &after),
+            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, &after),
             _ => kind.direction(before.as_ref(), Some(&after)),
         };
         step.reason = match step.action {
@@ -170,12 +171,20 @@ impl States<'_> {
             .and_then(|id| self.observed.get(kind, &id))
             .map(LiveObject::comparable);
         let wanted = definition(after).and_then(|id| self.desired.iter().find(|d| d.kind == kind && d.id == id));
+        let version = |value: &Value| value.pointer("/properties/definitionVersion").cloned();
+        let same = definition(before) == definition(after) && version(before) == version(after);
         let sets = match (live, wanted.map(|desired| self.after(desired))) {
+            _ if same => Direction::Neutral,
             (Some(live), Some(wanted)) => kind.direction(Some(&live), Some(&wanted)),
             _ => Direction::Weakens,
         };
         let rest = |value: &Value| {
             let mut value = value.clone();
+            if let Some(value) = value.as_object_mut() {
+                // Where the identity is kept, and which one it is, decides nothing.
+                value.remove("location");
+                value.remove("identity");
+            }
             if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
                 // A set of our own has one version, which ARM writes on its assignment.
                 properties.remove("policyDefinitionId");
@@ -193,7 +202,7 @@ impl States<'_> {
         self.observed
             .owned(owner, environment)
             .filter(|(object, mark)| {
-                gates.is_empty() || (object.kind == Kind::PolicyAssignment && gates.contains(&mark.gate))
+                gates.is_empty() || (object.kind != Kind::PolicySetDefinition && gates.contains(&mark.gate))
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
@@ -223,7 +232,28 @@ impl States<'_> {
     }
 }
 
-/// An assignment waits for its set; deletions wait for every other write, a set's for the assignments'.
+/// Names the step after which a value is known, where the value stood with the object.
+fn name_steps(steps: &mut [Step]) {
+    let ids: BTreeMap<String, String> = steps
+        .iter()
+        .filter(|step| step.is_pending() && step.action != Action::Delete)
+        .map(|step| (step.object.key(), step.id.clone()))
+        .collect();
+    for step in steps.iter_mut() {
+        let known_after = step
+            .after
+            .as_mut()
+            .and_then(|after| after.pointer_mut(&format!("/properties/principalId/{KNOWN_AFTER}")));
+        if let Some(object) = known_after
+            && let Some(id) = object.as_str().and_then(|object| ids.get(&object.to_ascii_lowercase()))
+        {
+            *object = Value::from(id.as_str());
+        }
+    }
+}
+
+/// An assignment waits for its set. Deletions wait for every other write; an assignment's for those of what hangs on it, so that an
+/// interrupted run leaves the assignment, by which the next one finds the rest; a set's for the assignments'.
 fn link(steps: &mut [Step], desired: &[DesiredObject]) {
     let ids: BTreeMap<(Kind, String), String> = steps
         .iter()
@@ -245,14 +275,25 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
         .filter(|s| s.is_pending() && s.action != Action::Delete)
         .map(|s| s.id.clone())
         .collect();
-    let unassignments: Vec<String> = steps
-        .iter()
-        .filter(|s| s.action == Action::Delete && s.kind == Kind::PolicyAssignment)
-        .map(|s| s.id.clone())
+    let deletions = |of: fn(Kind) -> bool, gate: Option<&String>| -> Vec<String> {
+        let found = steps
+            .iter()
+            .filter(|s| s.action == Action::Delete && of(s.kind) && (gate.is_none() || s.gate.as_ref() == gate));
+        found.map(|s| s.id.clone()).collect()
+    };
+    let unassignments = deletions(|kind| kind == Kind::PolicyAssignment, None);
+    let gates: BTreeSet<Option<String>> = steps.iter().map(|step| step.gate.clone()).collect();
+    let hanging: BTreeMap<Option<String>, Vec<String>> = gates
+        .into_iter()
+        .map(|gate| (gate.clone(), deletions(Kind::hangs_on_assignment, gate.as_ref())))
         .collect();
     for step in steps.iter_mut().filter(|step| step.is_pending()) {
         step.depends_on = match (step.action, step.kind) {
             (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
+            (Action::Delete, Kind::PolicyAssignment) => {
+                let hanging = hanging.get(&step.gate).into_iter().flatten();
+                writes.iter().chain(hanging).cloned().collect()
+            }
             (Action::Delete, _) => writes.clone(),
             _ => needs.get(&(step.kind, step.object.key())).cloned().unwrap_or_default(),
         };

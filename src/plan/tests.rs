@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::config::{Cloud, Clusters, DefenderContainers, Environment, Estate, Gate, Initiative, Member, Mode};
+use crate::config::{
+    Cloud, Clusters, DefenderContainers, Environment, Estate, Gate, Initiative, InitiativeKind, Member, Mode,
+};
 use crate::desired::{self, Sources};
 use crate::model::{MARK_KEY, Mark, MarkState, Period, STATE_KEY, Scope, Stage};
 use crate::observed::{Cluster, LiveObject, Observed, Subscription};
@@ -60,6 +62,22 @@ impl Azure {
         if let Some(definition) = body.pointer_mut("/properties/policyDefinitionId") {
             *definition = json!(definition.as_str().unwrap().to_lowercase());
         }
+        if let (Kind::PolicyAssignment, Some(identity)) = (kind, body.get_mut("identity")) {
+            // An identity stays with its assignment, and comes with a principal that nobody could know before.
+            let before = self
+                .objects
+                .get(&(kind, id.clone()))
+                .and_then(crate::kinds::principal_of);
+            let principal = before.unwrap_or_else(|| format!("{:08}-0000-4000-8000-000000000000", self.writes));
+            identity["principalId"] = json!(principal);
+        }
+        if let (Kind::RoleAssignment, Some(before)) = (kind, self.objects.get(&(kind, id.clone()))) {
+            assert_eq!(
+                kind.comparable(before),
+                kind.comparable(&body),
+                "a role assignment cannot be changed"
+            );
+        }
         if let (Kind::PolicyAssignment, Some(properties)) = (kind, body["properties"].as_object_mut()) {
             properties.entry("definitionVersion").or_insert(json!("1.*.*"));
         }
@@ -73,8 +91,13 @@ impl Azure {
     }
 
     fn carry_out(&mut self, plan: &Plan, documents: &BTreeMap<(Kind, ResourceId), Value>) {
+        self.carry_out_some(plan, documents, plan.pending().count());
+    }
+
+    /// Carries out so many steps and no more.
+    fn carry_out_some(&mut self, plan: &Plan, documents: &BTreeMap<(Kind, ResourceId), Value>, steps: usize) {
         let mut done: BTreeSet<&str> = BTreeSet::new();
-        while done.len() < plan.pending().count() {
+        while done.len() < steps {
             let ready = |step: &&Step| {
                 !done.contains(step.id.as_str()) && step.depends_on.iter().all(|id| done.contains(id.as_str()))
             };
@@ -86,6 +109,13 @@ impl Azure {
                 continue;
             }
             let mut body = step.kind.merged(&documents[&key], self.objects.get(&key));
+            if let Some(principal) = body.pointer_mut("/properties/principalId") {
+                if let Some(after) = principal.get(crate::kinds::KNOWN_AFTER) {
+                    let assignment = ResourceId::parse(after.as_str().unwrap()).unwrap();
+                    let live = &self.objects[&(Kind::PolicyAssignment, assignment)];
+                    *principal = json!(crate::kinds::principal_of(live).unwrap());
+                }
+            }
             let state = format!("/properties/metadata/{STATE_KEY}");
             if let Some(text) = body.pointer_mut(&state) {
                 let state = MarkState::parse(text.as_str().unwrap()).unwrap();
@@ -168,6 +198,8 @@ fn gate(name: &str, initiative: &str, exclude: &[String]) -> Gate {
         soak: Period::from_seconds(60),
         exclude_namespaces: exclude.to_vec(),
         parameters: BTreeMap::new(),
+        identity: None,
+        kind: InitiativeKind::Admission,
     }
 }
 
@@ -179,6 +211,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         tenant: "11111111-1111-4111-8111-111111111111".into(),
         definition_scope: scope.definition_scope(),
         scope,
+        location: None,
         gates: gates.into_iter().map(|gate| (gate.name.clone(), gate)).collect(),
         defender: defender.then(|| DefenderContainers {
             mode: Mode::Manage,
@@ -215,6 +248,8 @@ prop_compose! {
         words in "[A-Za-z\\[\\]{}\"' ]{1,20}",
         exclude in prop::collection::vec("[a-z]{1,4}", 0..3),
         off in any::<bool>(), defender in any::<bool>(), addon in any::<bool>(),
+        location in prop::sample::select(vec![None, Some("westeurope"), Some("northeurope")]),
+        workspace in any::<bool>(),
     ) -> Estate {
         let mut gates = Vec::new();
         let mut initiatives = BTreeMap::new();
@@ -227,13 +262,50 @@ prop_compose! {
             .map(|((name, id, version), _)| member(name, id, version)).collect();
         if !chosen.is_empty() {
             initiatives.insert("own".to_owned(),
-                Initiative::Own { display_name: words, description: String::new(), members: chosen });
+                Initiative::Own { display_name: words, description: String::new(), kind: InitiativeKind::Admission, members: chosen });
             let mut gate = gate("own-gate", "own", &exclude);
             gate.target = if off { Stage::Off } else { Stage::Audit };
             gates.push(gate);
         }
-        estate(gates, initiatives, defender, addon)
+        if location.is_some() {
+            initiatives.insert("fleet".to_owned(), fleet());
+            gates.push(fleet_gate(workspace));
+        }
+        let mut estate = estate(gates, initiatives, defender, addon);
+        estate.environments.get_mut("dev").unwrap().location = location.map(str::to_owned);
+        estate
     }
+}
+
+/// A set that deploys the add-on and the Defender sensor.
+fn fleet() -> Initiative {
+    let mut sensor = member("sensor", "64def556-fbad-4622-930e-72d1d5589bf5", "4.*.*");
+    sensor.expose = BTreeMap::from([("logAnalyticsWorkspaceResourceId".to_owned(), "workspace".to_owned())]);
+    Initiative::Own {
+        display_name: "Fleet".into(),
+        description: String::new(),
+        kind: InitiativeKind::Enablement,
+        members: vec![member("addon", "a8eff44f-8c92-45c3-a3fb-9880802d67a7", "4.*.*"), sensor],
+    }
+}
+
+fn fleet_gate(workspace: bool) -> Gate {
+    let mut gate = gate("fleet", "fleet", &[]);
+    gate.kind = InitiativeKind::Enablement;
+    gate.soak = Period::from_seconds(86_400);
+    if workspace {
+        let id = "/subscriptions/0a000000-0000-4000-8000-000000000009/resourceGroups/l/providers/Microsoft.OperationalInsights/workspaces/w";
+        gate.parameters.insert("workspace".into(), json!(id));
+    }
+    gate
+}
+
+/// An estate with the gate that deploys and no other.
+fn fleet_estate(location: &str, workspace: bool) -> Estate {
+    let initiatives = BTreeMap::from([("fleet".to_owned(), fleet())]);
+    let mut estate = estate(vec![fleet_gate(workspace)], initiatives, false, false);
+    estate.environments.get_mut("dev").unwrap().location = Some(location.to_owned());
+    estate
 }
 
 /// An Azure with a cluster, a Defender plan, and assignments of others.
@@ -312,6 +384,143 @@ proptest! {
     }
 }
 
+#[test]
+fn a_run_that_stopped_anywhere_is_completed_by_the_next_plan() {
+    let (before, after) = (fleet_estate("westeurope", true), fleet_estate("northeurope", false));
+    let none = estate(vec![], BTreeMap::new(), false, false);
+    for (first, second) in [(&none, &before), (&before, &after), (&before, &none)] {
+        let start = applied(first);
+        let (whole, _) = plan_of(second, &start.observe(), &[]);
+        for stop in 0..whole.pending().count() {
+            let mut azure = start.clone();
+            let (plan, documents) = plan_of(second, &azure.observe(), &[]);
+            azure.carry_out_some(&plan, &documents, stop);
+            // The saved plan goes on, though its principals are known by now.
+            let (fresh, fresh_documents) = plan_of(second, &azure.observe(), &[]);
+            let left = check(plan.clone(), &fresh);
+            for step in fresh.pending().filter(|step| step.kind == Kind::RoleAssignment) {
+                let saved = plan.pending().find(|saved| saved.object == step.object).unwrap();
+                assert_eq!(left.refused.get(&saved.id), None, "after {stop} steps");
+            }
+            azure.carry_out(&fresh, &fresh_documents);
+            assert_eq!(summary(&plan_of(second, &azure.observe(), &[]).0), Vec::<String>::new());
+            let whole = applied(second);
+            let kinds = |azure: &Azure| {
+                azure
+                    .objects
+                    .keys()
+                    .filter(|(kind, _)| *kind == Kind::RoleAssignment)
+                    .count()
+            };
+            assert_eq!(
+                kinds(&azure),
+                kinds(&whole),
+                "after {stop} steps no role is left behind"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_role_of_an_identity_that_is_no_more_goes_and_the_new_one_gets_its_own() {
+    let estate = fleet_estate("westeurope", false);
+    let mut azure = applied(&estate);
+    let key = azure
+        .objects
+        .keys()
+        .find(|(kind, id)| *kind == Kind::PolicyAssignment && id.name().starts_with("fleet"));
+    let key = key.unwrap().clone();
+    azure.objects.get_mut(&key).unwrap()["identity"]["principalId"] = json!("99999999-0000-4000-8000-000000000000");
+    let (plan, documents) = plan_of(&estate, &azure.observe(), &[]);
+    let found = summary(&plan);
+    assert_eq!(
+        found
+            .iter()
+            .filter(|step| *step == "create roleAssignment neutral")
+            .count(),
+        4
+    );
+    assert_eq!(
+        found
+            .iter()
+            .filter(|step| *step == "delete roleAssignment neutral")
+            .count(),
+        4
+    );
+    azure.carry_out(&plan, &documents);
+    assert_eq!(
+        summary(&plan_of(&estate, &azure.observe(), &[]).0),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_role_that_somebody_gave_the_identity_is_left_and_not_given_again() {
+    let estate = fleet_estate("westeurope", false);
+    let mut azure = applied(&estate);
+    let key = azure
+        .objects
+        .keys()
+        .find(|(kind, _)| *kind == Kind::RoleAssignment)
+        .unwrap()
+        .clone();
+    let mut wire = azure.objects.remove(&key).unwrap();
+    wire["properties"]["description"] = json!("by hand");
+    let theirs = key
+        .1
+        .as_str()
+        .replace(key.1.name(), "05c5a614-a7d6-4502-b150-c2fb455033ff");
+    azure.objects.insert((key.0, ResourceId::parse(&theirs).unwrap()), wire);
+    let (plan, _) = plan_of(&estate, &azure.observe(), &[]);
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert!(
+        plan.findings
+            .iter()
+            .any(|finding| finding.sentence.contains("05c5a614")),
+        "{:?}",
+        plan.findings
+    );
+}
+
+#[test]
+fn what_deploys_goes_on_until_its_successor_does() {
+    let estate = fleet_estate("westeurope", false);
+    let mut azure = applied(&estate);
+    let is_fleet = |(kind, id): &&(Kind, ResourceId)| *kind == Kind::PolicyAssignment && id.name().starts_with("fleet");
+    let first = azure.objects.keys().find(is_fleet).unwrap().clone();
+    azure.objects.get_mut(&first).unwrap()["properties"]["enforcementMode"] = json!("Default");
+    let mut more = estate.clone();
+    if let Some(Initiative::Own { members, .. }) = more.initiatives.get_mut("fleet") {
+        members.push(member("audit", "0a15ec92-a229-4763-bb14-0ea34a568f8d", "1.*.*"));
+    }
+    let (plan, documents) = plan_of(&more, &azure.observe(), &[]);
+    assert!(
+        plan.pending().all(|step| step.action == Action::Create),
+        "{:?}",
+        summary(&plan)
+    );
+    azure.carry_out(&plan, &documents);
+    assert_eq!(azure.objects.keys().filter(is_fleet).count(), 2);
+    assert_eq!(azure.objects[&first]["properties"]["enforcementMode"], "Default");
+    assert_eq!(summary(&plan_of(&more, &azure.observe(), &[]).0), Vec::<String>::new());
+    // Where the successor acts, the predecessor and its roles go.
+    let second = azure
+        .objects
+        .keys()
+        .filter(is_fleet)
+        .find(|key| **key != first)
+        .unwrap()
+        .clone();
+    azure.objects.get_mut(&second).unwrap()["properties"]["enforcementMode"] = json!("Default");
+    let (plan, documents) = plan_of(&more, &azure.observe(), &[]);
+    assert!(
+        plan.pending()
+            .all(|step| step.action == Action::Delete && step.direction == Direction::Neutral)
+    );
+    azure.carry_out(&plan, &documents);
+    assert_eq!(azure.objects.keys().filter(is_fleet).collect::<Vec<_>>(), [&second]);
+}
+
 fn own(members: usize) -> Estate {
     let members = MEMBERS
         .iter()
@@ -321,6 +530,7 @@ fn own(members: usize) -> Estate {
     let initiative = Initiative::Own {
         display_name: "Own".into(),
         description: String::new(),
+        kind: InitiativeKind::Admission,
         members,
     };
     estate(

@@ -95,7 +95,7 @@ impl Renderer {
         let (id, version) = definition;
         let context = json!({
             "environment": about(environment),
-            "gate": {"name": gate.name, "target": gate.target.to_string()},
+            "gate": {"name": gate.name, "target": gate.kind.stage_name(gate.target)},
             "initiative": {"name": name, "displayName": display_name},
             "policyDefinitionId": id,
             "definitionVersion": version.unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! The content of a policy set definition of our own: its parameters, and its members with their values.
 
 use crate::catalog::{Catalog, VersionFacts, VersionPin};
-use crate::config::Member;
+use crate::config::{InitiativeKind, Member};
 use crate::model::Effect;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -26,12 +26,14 @@ const LADDER: [Effect; 3] = [Effect::Audit, Effect::Deny, Effect::Disabled];
 
 /// Builds the content of a set from its members and the facts of their definitions.
 ///
-/// Members that cannot deny are fixed to audit, so that a step of the gate does not touch them; those that cannot audit
-/// either are fixed to disabled.
+/// In a set for admission, members that cannot deny are fixed to audit, so that a step of the gate does not touch them; those that
+/// cannot audit either are fixed to disabled. In one for enablement they are fixed to what they do; whether they do it is said by
+/// the enforcement mode of the assignment.
 pub fn set_content(
     name: &str,
     display_name: &str,
     description: &str,
+    kind: InitiativeKind,
     members: &[Member],
     catalog: &Catalog,
 ) -> SetContent {
@@ -42,7 +44,7 @@ pub fn set_content(
     for member in members {
         let facts = facts(catalog, member);
         let mut values = Map::new();
-        if let Some((parameter, value)) = facts.and_then(effect_value) {
+        if let Some((parameter, value)) = facts.and_then(|facts| effect_value(facts, kind)) {
             if value == "[parameters('effect')]" {
                 parameters.insert("effect".to_owned(), effect_parameter());
             }
@@ -121,9 +123,12 @@ fn facts<'a>(catalog: &'a Catalog, member: &Member) -> Option<&'a VersionFacts> 
 }
 
 /// Returns the member's effect parameter and its value: the set's own effect where the definition knows the whole ladder.
-fn effect_value(facts: &VersionFacts) -> Option<(String, Value)> {
+fn effect_value(facts: &VersionFacts, kind: InitiativeKind) -> Option<(String, Value)> {
     let parameter = facts.effect_parameter.clone()?;
     let allowed = || facts.effects.iter().map(String::as_str);
+    if let (InitiativeKind::Enablement, Some(acts)) = (kind, facts.acting_effect()) {
+        return Some((parameter, Value::from(acts)));
+    }
     let ladder = LADDER
         .iter()
         .all(|effect| allowed().any(|text| text == effect.to_string()));
@@ -168,7 +173,7 @@ mod tests {
             images: BTreeSet::new(),
         };
         let effect = |parameters| {
-            let set = set_content("s", "S", "", &[member(parameters)], catalog);
+            let set = set_content("s", "S", "", InitiativeKind::Admission, &[member(parameters)], catalog);
             set.members[0]["parameters"]["effect"]["value"].clone()
         };
         assert_eq!(effect(BTreeMap::new()), "Disabled");

@@ -1,6 +1,7 @@
 //! Role assignments and the built-in role definitions that governance needs.
 //!
-//! Whether a principal exists is not checked: identities of the sandbox's assignments and clusters are made without a directory.
+//! Whether a principal exists is not checked, for there is no directory; but one that an assignment was given a moment ago is not
+//! found where the directory is asked for it: that is, where the request does not say what it is.
 
 use serde_json::{Value, json};
 
@@ -218,6 +219,16 @@ fn put(state: &mut State, call: &Call, at: &KnownScope, id: &str, before: Option
             ));
         }
     };
+    if given("principalType").is_empty() && is_fresh(state, &principal) {
+        return Err(ArmError::bad_request(
+            "PrincipalNotFound",
+            format!(
+                "Principal {} does not exist in the directory {}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.",
+                principal.replace('-', ""),
+                state.tenant
+            ),
+        ));
+    }
     let scope = if at.id.is_empty() { "/" } else { &at.id };
     let role = match scope
         .strip_prefix("/subscriptions/")
@@ -288,6 +299,20 @@ fn put(state: &mut State, call: &Call, at: &KnownScope, id: &str, before: Option
     let status = if before.is_some() { 200 } else { 201 };
     state.insert(document.clone());
     Ok(Response::json(status, &document))
+}
+
+/// How long, in seconds, the directory does not know the identity of an assignment that was just made.
+const REPLICATION: i64 = 20;
+
+/// Whether a principal is that of an assignment made so shortly ago that the directory does not know it.
+fn is_fresh(state: &State, principal: &str) -> bool {
+    state
+        .of_type("microsoft.authorization/policyassignments")
+        .filter(|(_, document)| text(document, "/identity/principalId").eq_ignore_ascii_case(principal))
+        .any(|(_, document)| {
+            let made = time::parse(text(document, "/systemData/createdAt"));
+            made.is_some_and(|made| state.now.saturating_sub(made) < REPLICATION)
+        })
 }
 
 /// Lists role assignments: by default those here, above and below.
@@ -455,6 +480,22 @@ mod tests {
         client.ok("DELETE", &at(DEV, NAME), None, 200);
         client.ok("DELETE", &at(DEV, NAME), None, 204);
         client.refused("GET", &at(DEV, NAME), None, 404, "RoleAssignmentNotFound");
+    }
+
+    #[test]
+    fn a_principal_made_a_moment_ago_is_found_only_by_who_says_what_it_is() {
+        let mut client = Client::new();
+        let assignment = format!("{DEV}/providers/Microsoft.Authorization/policyAssignments/deploys");
+        let definition = "/providers/Microsoft.Authorization/policyDefinitions/a8eff44f-8c92-45c3-a3fb-9880802d67a7";
+        let body_of = json!({"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"policyDefinitionId": definition}});
+        let made = client.ok("PUT", &assignment, Some(&body_of), 201);
+        let principal = made["identity"]["principalId"].as_str().unwrap();
+        let untyped = json!({"properties": {"roleDefinitionId": READER, "principalId": principal}});
+        client.refused("PUT", &at(DEV, NAME), Some(&untyped), 400, "PrincipalNotFound");
+        client.ok("PUT", &at(DEV, NAME), Some(&body(principal)), 201);
+        client.ok("DELETE", &at(DEV, NAME), None, 200);
+        client.sandbox.advance(30);
+        client.ok("PUT", &at(DEV, NAME), Some(&untyped), 201);
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub fn iso_short(seconds: i64) -> String {
     timestamp(seconds).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Returns the seconds of a text that [`iso`] or [`iso_short`] wrote; none for another text.
+#[must_use]
+pub fn parse(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

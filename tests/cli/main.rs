@@ -19,6 +19,7 @@ mod gates;
 mod global;
 mod harness;
 mod help;
+mod identity;
 mod init;
 mod mistakes;
 mod namespaces;

@@ -179,7 +179,9 @@ environments/dev.yaml:8:45 value not allowed: `effectForMutationPolicies` cannot
     assert_eq!(with(&mutating, "    target: audit\n"), stuck);
     // Image integrity has one member on the ladder, and that one audits only.
     let integrity = "builtin: af28bf8b-c669-4dd3-9137-1e68fdc61bd6\nversion: 1.*.*-preview\n";
-    assert_eq!(with(integrity, "    target: deny\n"), "environments/dev.yaml:7:13 target out of reach: no definition in `baseline` can deny
+    assert_eq!(with(integrity, "    target: deny\n"), "environments/dev.yaml:6:17 missing location: `baseline` has members that deploy or modify, which need an identity
+  state `location` in this environment: where Azure is to keep the identity
+environments/dev.yaml:7:13 target out of reach: no definition in `baseline` can deny
   the furthest it can go is `audit`
 warning: initiatives/baseline.yaml:1:10 preview initiative: `[Preview]: [Preview]: Use Image Integrity to ensure only trusted images are deployed` is a preview
   a preview may change without notice");
@@ -189,6 +191,48 @@ warning: initiatives/baseline.yaml:1:10 preview initiative: `[Preview]: [Preview
         "environments/dev.yaml:8:5 namespaces cannot be excluded: `baseline` has no parameter `excludedNamespaces`
   remove the key"
     );
+}
+
+#[test]
+fn a_set_that_deploys_has_its_own_kind_and_words() {
+    let with = |kind: &str, members: &str, gate: &str, environment: &str| {
+        let mut files = small_but(DEV, "    target: deny\n    soak: 1d\n", gate);
+        files.retain(|file| file.path != BASELINE);
+        let content = format!("displayName: x\n{kind}members:\n{members}");
+        files.push(SourceFile {
+            path: BASELINE.to_owned(),
+            content: content.into_bytes(),
+        });
+        for file in files.iter_mut().filter(|file| file.path == DEV) {
+            file.content.extend(environment.as_bytes());
+        }
+        wrong(&files)
+    };
+    let addon = "  - {ref: a, definition: a8eff44f-8c92-45c3-a3fb-9880802d67a7, version: 4.*.*}\n";
+    let auditing = "  - {ref: b, definition: 0a15ec92-a229-4763-bb14-0ea34a568f8d, version: 1.*.*}\n";
+    let denying = "  - {ref: c, definition: 95edb821-ddaf-4404-9732-666045e056b4, version: 9.*.*}\n";
+    let (kind, here) = ("kind: enablement\n", "location: westeurope\n");
+    let enforce = "    target: enforce\n";
+    assert_eq!(with(kind, &format!("{addon}{auditing}"), enforce, here), "");
+    let cases = [
+        (kind, addon.to_owned(), enforce, "", "environments/dev.yaml:6:17 missing location: `baseline` has members that deploy or modify, which need an identity
+  state `location` in this environment: where Azure is to keep the identity"),
+        (kind, addon.to_owned(), enforce, "location: global\n", "environments/dev.yaml:18:11 no location: an identity is kept in one place
+  name a location of the cloud, such as `westeurope`"),
+        (kind, addon.to_owned(), "    target: deny\n", here, "environments/dev.yaml:7:13 target of another kind: `baseline` is of kind enablement: it refuses nothing, it deploys
+  write `target: enforce`"),
+        (kind, auditing.to_owned(), enforce, here, "initiatives/baseline.yaml:3:1 initiative without effect: none of these definitions deploys or modifies anything: there is nothing to enforce
+  a set of kind enablement may hold definitions that only audit, but needs one that acts"),
+        (kind, format!("{addon}{denying}"), enforce, here, "initiatives/baseline.yaml:5:26 member is not for enablement: this definition judges objects inside the cluster
+  put it into a set of kind admission, with a gate of its own"),
+        ("", denying.to_owned(), "    target: audit\n    identity: /subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id\n", "", "environments/dev.yaml:8:15 identity without use: no member of `baseline` deploys or modifies anything
+  remove the key"),
+        ("", addon.to_owned(), "    target: audit\n", here, "initiatives/baseline.yaml:2:1 initiative without effect: none of these definitions can audit, deny and be disabled: there is no stage to set
+  a set may hold definitions that only audit, but needs one that can deny as well"),
+    ];
+    for (kind, members, gate, environment, expected) in cases {
+        assert_eq!(with(kind, &members, gate, environment), expected);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::error::ArmError;
 use super::super::http::Response;
 use super::super::json::{Object, entry_without_case, items, object, remove, set as set_key, text};
+use super::super::random::{Random, hash};
 use super::super::route::{Call, made_at, page};
 use super::super::state::{KnownScope, State};
 use super::super::versions::at_least;
@@ -475,7 +476,9 @@ fn identity(
                     "A policy assignment has exactly one user-assigned identity.",
                 ));
             };
-            let filled = json!({"principalId": state.guid(), "clientId": state.guid()});
+            // The identity is a resource of its own: it keeps its principal, whoever is given it.
+            let known = |what: &str| Random::named(hash(&id.to_ascii_lowercase()), what).guid();
+            let filled = json!({"principalId": known("principal"), "clientId": known("client")});
             Ok(Some(
                 json!({"type": "UserAssigned", "userAssignedIdentities": {id.as_str(): filled}}),
             ))

@@ -1,7 +1,6 @@
 //! The guide for a person at a terminal.
 
 use super::Guidebook;
-use super::markdown::furthest;
 use super::model::Entry;
 use crate::config::Incident;
 use crate::view::catalog::Layout;
@@ -60,11 +59,7 @@ impl Page {
             self.heading(incident.title());
             for entry in gates {
                 let members = entry.members.len();
-                let text = format!(
-                    "{}: {members} members, as far as {}",
-                    entry.name,
-                    furthest(entry.ceiling)
-                );
+                let text = format!("{}: {members} members, as far as {}", entry.name, entry.furthest());
                 self.put(2, 4, &text);
             }
             for setting in settings {
@@ -83,7 +78,7 @@ impl Page {
         if !unsaid.is_empty() {
             self.heading("Without a guide");
             for entry in unsaid {
-                self.put(2, 4, &format!("{}: as far as {}", entry.name, furthest(entry.ceiling)));
+                self.put(2, 4, &format!("{}: as far as {}", entry.name, entry.furthest()));
             }
         }
         if self.layout.width != 0 {
@@ -103,7 +98,7 @@ impl Page {
         self.field("is", &entry.origin);
         let against: Vec<&str> = entry.incidents.iter().map(|incident| incident.title()).collect();
         self.field("against", &against.join(", "));
-        self.field("furthest", furthest(entry.ceiling));
+        self.field("furthest", entry.furthest());
         for (environment, gate, target) in &entry.used {
             self.field("used", &format!("{environment} as {gate}, to {target}"));
         }

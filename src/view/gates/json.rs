@@ -1,7 +1,6 @@
 //! The guide as JSON.
 
 use super::Guidebook;
-use super::markdown::furthest;
 use serde_json::{Value, json};
 
 /// Returns the guide as one JSON document.
@@ -25,16 +24,17 @@ pub fn document(guide: &Guidebook) -> Value {
                 "default": settable.default,
             })
         });
-        let used = entry.used.iter().map(|(environment, gate, target)| {
-            json!({"environment": environment, "gate": gate, "target": target.to_string()})
-        });
+        let used = entry
+            .used
+            .iter()
+            .map(|(environment, gate, target)| json!({"environment": environment, "gate": gate, "target": target}));
         json!({
             "initiative": entry.name,
             "title": entry.title,
             "description": entry.description,
             "origin": entry.origin,
             "incidents": entry.incidents.iter().map(|incident| incident.name()).collect::<Vec<_>>(),
-            "furthestStage": entry.ceiling.map(|ceiling| furthest(Some(ceiling))),
+            "furthestStage": entry.furthest,
             "members": members.collect::<Vec<_>>(),
             "parameters": parameters.collect::<Vec<_>>(),
             "used": used.collect::<Vec<_>>(),

@@ -3,7 +3,6 @@
 use super::Guidebook;
 use super::model::{Entry, Settable};
 use crate::config::Incident;
-use crate::model::Stage;
 use crate::view::text::{code, markdown, value};
 use std::fmt::Write as _;
 
@@ -13,7 +12,7 @@ pub fn page(guide: &Guidebook) -> String {
         String::from("# The gates\n\n| against | gate | furthest stage | settings beside it |\n|---|---|---|---|\n");
     for incident in Incident::ALL {
         let gates: Vec<String> = guide.against(incident).map(|entry| link(&entry.name)).collect();
-        let stages: Vec<&str> = guide.against(incident).map(|entry| furthest(entry.ceiling)).collect();
+        let stages: Vec<&str> = guide.against(incident).map(|entry| entry.furthest()).collect();
         let settings: Vec<String> = guide
             .settings_against(incident)
             .map(|setting| code(setting.key))
@@ -56,7 +55,7 @@ fn gate(out: &mut String, entry: &Entry) {
     }
     field(out, "Is", &entry.origin);
     field(out, "Against", &titles(&entry.incidents));
-    field(out, "Furthest stage", furthest(entry.ceiling));
+    field(out, "Furthest stage", entry.furthest());
     let used: Vec<String> = entry
         .used
         .iter()
@@ -119,13 +118,4 @@ fn titles(incidents: &[Incident]) -> String {
 
 fn link(name: &str) -> String {
     format!("[{}](#{name})", markdown(name))
-}
-
-pub(super) fn furthest(ceiling: Option<Stage>) -> &'static str {
-    match ceiling {
-        None => "not known",
-        Some(Stage::Off) => "off",
-        Some(Stage::Audit) => "audit",
-        Some(Stage::Deny) => "deny",
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::settings::{SETTINGS, Setting};
 use crate::catalog::{Catalog, Parameter, SetFacts, VersionFacts, VersionPin};
-use crate::config::{Estate, Incident, Initiative, Member};
+use crate::config::{Estate, Incident, Initiative, InitiativeKind, Member};
 use crate::model::Stage;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,12 +25,14 @@ pub(super) struct Entry {
     /// What it is, such as a built-in initiative with its id and pin.
     pub origin: String,
     pub incidents: Vec<Incident>,
-    /// The furthest stage; none if that is not known.
-    pub ceiling: Option<Stage>,
+    /// The furthest stage that a member can be put at; none if that is not known.
+    ceiling: Option<Stage>,
+    /// What the furthest stage is called.
+    pub furthest: Option<String>,
     pub members: Vec<Row>,
     pub settable: Vec<Settable>,
     /// Environment, gate and target of each use.
-    pub used: Vec<(String, String, Stage)>,
+    pub used: Vec<(String, String, String)>,
     pub breaks: String,
     pub roll_out: String,
 }
@@ -54,6 +56,13 @@ pub(super) struct Settable {
     pub name: String,
     pub kind: String,
     pub default: Option<Value>,
+}
+
+impl Entry {
+    /// Returns what the furthest stage is called.
+    pub(super) fn furthest(&self) -> &str {
+        self.furthest.as_deref().unwrap_or("not known")
+    }
 }
 
 impl Guidebook {
@@ -115,7 +124,10 @@ fn entry(estate: &Estate, catalog: &Catalog, name: &str, initiative: &Initiative
     let guide = estate.guides.get(name);
     let used = estate.environments.values().flat_map(|environment| {
         let gates = environment.gates.values().filter(|gate| gate.initiative == name);
-        gates.map(|gate| (environment.name.clone(), gate.name.clone(), gate.target))
+        gates.map(|gate| {
+            let target = gate.kind.stage_name(gate.target);
+            (environment.name.clone(), gate.name.clone(), target)
+        })
     });
     let mut entry = Entry {
         name: name.to_owned(),
@@ -124,6 +136,7 @@ fn entry(estate: &Estate, catalog: &Catalog, name: &str, initiative: &Initiative
         origin: String::new(),
         incidents: guide.map(|guide| guide.incidents.clone()).unwrap_or_default(),
         ceiling: None,
+        furthest: None,
         members: Vec::new(),
         settable: Vec::new(),
         used: used.collect(),
@@ -131,16 +144,24 @@ fn entry(estate: &Estate, catalog: &Catalog, name: &str, initiative: &Initiative
         roll_out: guide.map(|guide| guide.roll_out.clone()).unwrap_or_default(),
     };
     match initiative {
-        Initiative::BuiltIn { id, version } => built_in(&mut entry, catalog, id, version),
+        Initiative::BuiltIn { id, version } => {
+            built_in(&mut entry, catalog, id, version);
+            entry.furthest = entry.ceiling.map(|ceiling| ceiling.to_string());
+        }
         Initiative::Own {
             display_name,
             description,
+            kind,
             members,
         } => {
             entry.title.clone_from(display_name);
             entry.description.clone_from(description);
             "our own set".clone_into(&mut entry.origin);
             own(&mut entry, catalog, members);
+            if *kind == InitiativeKind::Enablement {
+                entry.ceiling = Some(Stage::Deny);
+            }
+            entry.furthest = entry.ceiling.map(|ceiling| kind.stage_name(ceiling));
         }
     }
     entry

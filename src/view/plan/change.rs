@@ -1,7 +1,8 @@
 //! What changes in a step, a line for each field.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, role_name};
 use crate::diff::{FieldChange, changes};
+use crate::kinds::KNOWN_AFTER;
 use crate::plan::Step;
 use crate::view::text::{plain, value};
 use serde_json::Value;
@@ -72,8 +73,19 @@ fn title(value: &Value) -> Option<String> {
 fn field_lines(change: &FieldChange, lines: &mut Vec<Line>) {
     let path = plain(change.path.strip_prefix("properties.").unwrap_or(&change.path));
     match (&change.before, &change.after) {
+        (None, Some(after)) if after.get(KNOWN_AFTER).is_some_and(Value::is_string) => {
+            let step = after.get(KNOWN_AFTER).and_then(Value::as_str).unwrap_or_default();
+            let text = format!("{path}: (known after {})", plain(step));
+            lines.push(Line { sign: '+', text });
+        }
         (None, Some(after)) => {
-            let title = title(after).unwrap_or_default();
+            let role = (path == "roleDefinitionId")
+                .then(|| role_name(after.as_str()?))
+                .flatten();
+            let title = role
+                .map(|name| format!("  # {name}"))
+                .or_else(|| title(after))
+                .unwrap_or_default();
             let text = format!("{path}: {}{title}", value(after));
             lines.push(Line { sign: '+', text });
         }
