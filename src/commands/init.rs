@@ -8,7 +8,7 @@ use crate::store;
 use std::path::PathBuf;
 
 /// The estate that is written: the one that this project is tried with.
-const ESTATE: [(&str, &str); 8] = [
+const ESTATE: &[(&str, &str)] = &[
     ("aksgate.yaml", include_str!("../../aksgate.yaml")),
     ("environments/dev.yaml", include_str!("../../environments/dev.yaml")),
     ("environments/test.yaml", include_str!("../../environments/test.yaml")),
@@ -28,6 +28,14 @@ const ESTATE: [(&str, &str); 8] = [
     (
         "initiatives/exposure.yaml",
         include_str!("../../initiatives/exposure.yaml"),
+    ),
+    (
+        "initiatives/fleet-enablement.yaml",
+        include_str!("../../initiatives/fleet-enablement.yaml"),
+    ),
+    (
+        "initiatives/resource-hygiene.yaml",
+        include_str!("../../initiatives/resource-hygiene.yaml"),
     ),
 ];
 

@@ -238,13 +238,6 @@ impl Files {
             }
         }
         crossing::between(&environments, diagnostics);
-        // A gate that cannot be read may use any of them.
-        let mistaken = |diagnostic: &Diagnostic| {
-            diagnostic.severity == Severity::Error && diagnostic.file.starts_with(ENVIRONMENTS)
-        };
-        if !diagnostics.iter().any(mistaken) {
-            unused(&initiatives, &environments, diagnostics);
-        }
 
         let mut read = Estate {
             owner: estate.owner?,
@@ -271,25 +264,6 @@ impl Files {
 
 fn not_read(path: &str) -> Diagnostic {
     Diagnostic::file_error("file is not read", path).warning()
-}
-
-/// Warns of initiatives that no gate has.
-fn unused(
-    initiatives: &[InitiativeDraft<'_>],
-    environments: &[EnvironmentDraft<'_>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let gates = || environments.iter().flat_map(|environment| &environment.gates);
-    for initiative in initiatives {
-        let used = gates().any(|gate| gate.initiative.is_some_and(|name| name.value == initiative.name));
-        if !used {
-            let warning = Diagnostic::file_error("unused initiative", initiative.file).warning();
-            diagnostics.push(warning.hint(format!(
-                "no environment has a gate with `initiative: {}`",
-                initiative.name
-            )));
-        }
-    }
 }
 
 /// Returns the hint for a name that is none of those there are.

@@ -36,6 +36,7 @@ fn every_shipped_gate_says_what_it_prevents_breaks_and_how_to_roll_it_out() {
         for member in gate["members"].as_array().unwrap() {
             assert_ne!(member["title"], "", "{name}: {member}");
             assert_ne!(member["stages"], "not known", "{name}: {member}");
+            assert_ne!(member["judges"], "", "{name}: {member}");
         }
     }
     // Every pattern of incident has something against it.
