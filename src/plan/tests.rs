@@ -109,12 +109,12 @@ impl Azure {
                 continue;
             }
             let mut body = step.kind.merged(&documents[&key], self.objects.get(&key));
-            if let Some(principal) = body.pointer_mut("/properties/principalId") {
-                if let Some(after) = principal.get(crate::kinds::KNOWN_AFTER) {
-                    let assignment = ResourceId::parse(after.as_str().unwrap()).unwrap();
-                    let live = &self.objects[&(Kind::PolicyAssignment, assignment)];
-                    *principal = json!(crate::kinds::principal_of(live).unwrap());
-                }
+            if let Some(principal) = body.pointer_mut("/properties/principalId")
+                && let Some(after) = principal.get(crate::kinds::KNOWN_AFTER)
+            {
+                let assignment = ResourceId::parse(after.as_str().unwrap()).unwrap();
+                let live = &self.objects[&(Kind::PolicyAssignment, assignment)];
+                *principal = json!(crate::kinds::principal_of(live).unwrap());
             }
             let state = format!("/properties/metadata/{STATE_KEY}");
             if let Some(text) = body.pointer_mut(&state) {
