@@ -1,7 +1,9 @@
 //! Defender plans (`Microsoft.Security/pricings`) of subscriptions.
 //!
 //! Two behaviours were found in no source and are chosen so that a careless client is caught: an extension left out of a PUT
-//! that lists others is turned off, and an extension that the plan does not have answers 200 with a failed `operationStatus`.
+//! that lists others is turned off, and an extension that the plan does not have answers 200 with a failed `operationStatus`,
+//! as the published example of a partial success has it: on as it was asked for, and failed. A later GET does not know it.
+//! `inherited` and `inheritedFrom` are of resources only, so no plan of a subscription has them.
 
 use serde_json::{Value, json};
 
@@ -237,7 +239,8 @@ fn put(state: &mut State, call: &Call, subscription: &str, plan: &Plan) -> Resul
     let tier = given.get("pricingTier").and_then(Value::as_str).unwrap_or_default();
     let before = state.resource(&id(subscription, plan.0)).cloned().unwrap_or_default();
     if tier.eq_ignore_ascii_case("Free") {
-        let document = document(subscription, plan, with_enforce(free(), given.get("enforce"))?);
+        let properties = with_enforce(free(), given.get("enforce"))?;
+        let document = document(subscription, plan, with_coverage(properties, &before));
         state.insert(document.clone());
         return Ok(Response::json(200, &document));
     }
@@ -269,7 +272,7 @@ fn put(state: &mut State, call: &Call, subscription: &str, plan: &Plan) -> Resul
                 match plan.3.iter().find(|known| known.eq_ignore_ascii_case(name)) {
                     Some(name) => extensions.push(extension_document(name, enabled, extension.get("additionalExtensionProperties").filter(|value| !value.is_null()))),
                     None => statuses.push(json!({
-                        "name": name, "isEnabled": "False",
+                        "name": name, "isEnabled": if enabled { "True" } else { "False" },
                         "operationStatus": {"code": "Failed", "message": format!("The extension '{name}' is not part of the plan '{}'", plan.0)},
                     })),
                 }
@@ -293,7 +296,7 @@ fn put(state: &mut State, call: &Call, subscription: &str, plan: &Plan) -> Resul
         .or_else(|| before.pointer("/properties/subPlan").and_then(Value::as_str))
         .or(plan.2);
     let properties = with_enforce(standard(sub_plan, &since, &extensions), given.get("enforce"))?;
-    let kept = document(subscription, plan, properties);
+    let kept = document(subscription, plan, with_coverage(properties, &before));
     state.insert(kept.clone());
 
     // Only the answer to the PUT tells how each extension went.
@@ -320,6 +323,16 @@ fn put(state: &mut State, call: &Call, subscription: &str, plan: &Plan) -> Resul
         "x-ms-operation-identifier",
         Random::named(state.seed, &state.revision.to_string()).guid(),
     ))
+}
+
+/// Resources with a setting of their own keep it, and the coverage partial, until the subscription's is forced on them.
+fn with_coverage(mut properties: Value, before: &Value) -> Value {
+    const PARTIAL: &str = "PartiallyCovered";
+    let was_partial = text(before, "/properties/resourcesCoverageStatus") == PARTIAL;
+    if was_partial && text(&properties, "/enforce") != "True" {
+        set(&mut properties, "", "resourcesCoverageStatus", json!(PARTIAL));
+    }
+    properties
 }
 
 fn with_enforce(mut properties: Value, given: Option<&Value>) -> Result<Value, ArmError> {

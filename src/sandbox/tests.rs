@@ -250,7 +250,7 @@ fn defender_plans_show_partial_failure_only_in_the_answer_to_the_put() {
         status(&answer, "ContainerSensor"),
         Some((json!("True"), json!("Succeeded")))
     );
-    assert_eq!(status(&answer, "Misspelt"), Some((json!("False"), json!("Failed"))));
+    assert_eq!(status(&answer, "Misspelt"), Some((json!("True"), json!("Failed"))));
     let read = client.get(&plan);
     assert_eq!(status(&read, "Misspelt"), None);
     assert_eq!(status(&read, "ContainerSensor"), Some((json!("True"), Value::Null)));
@@ -318,6 +318,44 @@ fn defender_plans_are_listed_and_bad_bodies_refused() {
         "InvalidScope",
     );
     client.refused("DELETE", &containers, None, 405, "HttpMethodNotAllowed");
+}
+
+#[test]
+fn a_defender_plan_keeps_what_was_put_and_nothing_that_only_the_service_says() {
+    let mut client = Client::new();
+    let plan = format!("{TEST}/providers/Microsoft.Security/pricings/Containers");
+    let partial = |client: &mut Client| {
+        let key = plan.to_ascii_lowercase();
+        let resource = client.sandbox.state.resources.get_mut(&key).unwrap();
+        resource["properties"]["resourcesCoverageStatus"] = json!("PartiallyCovered");
+    };
+    let body = |tier: &str, enforce: &str| {
+        json!({"properties": {
+            "pricingTier": tier, "enforce": enforce, "inherited": "True", "resourcesCoverageStatus": "NotCovered",
+            "extensions": [{"name": "ContainerSensor", "isEnabled": "True", "additionalExtensionProperties": {"Odd": "yes", "N": 1}}],
+        }})
+    };
+    partial(&mut client);
+    let answer = client.ok("PUT", &plan, Some(&body("Standard", "False")), 200);
+    let properties = &answer["properties"];
+    assert_eq!(properties["resourcesCoverageStatus"], "PartiallyCovered");
+    assert_eq!(properties["enforce"], "False");
+    assert!(properties.get("inherited").is_none());
+    let sensor = properties["extensions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["name"] == "ContainerSensor");
+    assert_eq!(
+        sensor.unwrap()["additionalExtensionProperties"],
+        json!({"Odd": "yes", "N": 1})
+    );
+    for (tier, coverage) in [("Standard", "FullyCovered"), ("Free", "NotCovered")] {
+        partial(&mut client);
+        let answer = client.ok("PUT", &plan, Some(&body(tier, "true")), 200);
+        assert_eq!(answer["properties"]["enforce"], "True");
+        assert_eq!(answer["properties"]["resourcesCoverageStatus"], coverage);
+    }
 }
 
 #[test]
