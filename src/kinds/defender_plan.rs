@@ -1,44 +1,63 @@
 //! The Defender plan `Containers` of a subscription.
 //!
-//! Managed only where stated: an extension that the environment does not name is sent back as it was read, since what ARM
-//! does with one that a PUT leaves out is documented nowhere (pricings, 2024-01-01).
+//! Managed only where stated: an extension, a property of one or a setting that the environment does not name is sent back as it
+//! was read, since what ARM does with one that a PUT leaves out is documented nowhere (pricings, 2024-01-01).
 
-use super::{Direction, ResourceKind, properties};
+use super::{Direction, ResourceKind, at, properties};
+use crate::model::{DEFENDER_EXTENSIONS, SECURITY_GATING};
 use serde_json::{Map, Value, json};
 
 pub(super) struct DefenderPlan;
+
+/// What the server says of a plan and takes from nobody (pricings, 2024-01-01 and 2026-07-01).
+const READ_ONLY: [&str; 9] = [
+    "freeTrialRemainingTime",
+    "enablementTime",
+    "inherited",
+    "inheritedFrom",
+    "resourcesCoverageStatus",
+    "deprecated",
+    "replacedBy",
+    "originatedFrom",
+    "managedBy",
+];
+/// Properties of extensions of which more is seen or held back when they are true.
+const SWITCHES: [&str; 2] = [SECURITY_GATING, "AntiMalwareEnabled"];
 
 impl ResourceKind for DefenderPlan {
     fn comparable(&self, wire: &Value) -> Value {
         let properties = properties(wire);
         let text = |key: &str| properties.get(key).and_then(Value::as_str).unwrap_or_default();
-        let standard = text("pricingTier").eq_ignore_ascii_case("Standard");
-        let mut extensions = Map::new();
+        let standard = is_standard(&properties);
+        // One that is not listed is off, and so are all of a plan that is off.
+        let mut extensions: Map<String, Value> = DEFENDER_EXTENSIONS
+            .iter()
+            .map(|name| ((*name).to_owned(), Value::from(false)))
+            .collect();
         let mut settings = Map::new();
-        if standard {
-            for extension in properties
-                .get("extensions")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                extensions.insert(name(extension).to_owned(), Value::from(is_enabled(extension)));
-                if let Some(Value::Object(found)) = extension.get("additionalExtensionProperties") {
-                    // `True` and `true` are one value here, as for `isEnabled`.
-                    let truths = found
-                        .iter()
-                        .map(|(key, value)| (key.clone(), comparable_setting(value)));
-                    settings.insert(name(extension).to_owned(), Value::Object(truths.collect()));
-                }
+        let listed = list(&properties);
+        for extension in listed.iter().filter(|extension| standard && is_enabled(extension)) {
+            let known = DEFENDER_EXTENSIONS
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(name(extension)));
+            let name = known.copied().unwrap_or(name(extension)).to_owned();
+            if let Some(Value::Object(found)) = extension.get(ADDITIONAL) {
+                // `True` and `true` are one value here, as for `isEnabled`.
+                let truths = found
+                    .iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(key, value)| (key.clone(), comparable_setting(value)));
+                settings.insert(name.clone(), Value::Object(truths.collect()));
             }
+            extensions.insert(name, Value::from(true));
         }
         let tier = if standard { "Standard" } else { "Free" };
         let mut result = json!({"pricingTier": tier, "extensions": extensions});
         if let Value::Object(map) = &mut result {
-            if !text("subPlan").is_empty() {
+            if standard && !text("subPlan").is_empty() {
                 map.insert("subPlan".to_owned(), Value::from(text("subPlan")));
             }
-            if text("enforce").eq_ignore_ascii_case("true") {
+            if properties.get("enforce").is_some_and(is_true) {
                 map.insert("enforce".to_owned(), Value::from(true));
             }
             settings.retain(|_, value| value.as_object().is_some_and(|map| !map.is_empty()));
@@ -53,81 +72,143 @@ impl ResourceKind for DefenderPlan {
         let stated = properties(desired);
         let observed = observed.map(properties).unwrap_or_default();
         let mut merged = stated.clone();
-        for key in ["subPlan", "enforce"] {
-            if let (false, Some(value)) = (merged.contains_key(key), observed.get(key)) {
-                merged.insert(key.to_owned(), value.clone());
+        for (key, value) in &observed {
+            let ours = key == "extensions" || READ_ONLY.contains(&key.as_str());
+            if !ours && !value.is_null() && !merged.contains_key(key) {
+                merged.insert(key.clone(), value.clone());
             }
         }
-        let standard = stated.get("pricingTier").and_then(Value::as_str) == Some("Standard");
-        if !standard {
-            merged.remove("extensions"); // plan Free has none
+        if !is_standard(&stated) {
+            // Plan Free has none, and what it had is not its own.
+            merged.remove("extensions");
+            merged.remove("subPlan");
             return json!({ "properties": merged });
         }
-        let list = |map: &Map<String, Value>| {
-            map.get("extensions")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
         let (stated, observed) = (list(&stated), list(&observed));
         let same = |one: &Value, two: &Value| name(one).eq_ignore_ascii_case(name(two));
-        let mut extensions: Vec<Value> = Vec::new();
-        for live in &observed {
-            let wanted = stated.iter().find(|wanted| same(wanted, live));
-            extensions.push(json!({"name": name(live), "isEnabled": truth(is_enabled(wanted.unwrap_or(live)))}));
-            let extra = wanted
-                .and_then(|wanted| wanted.get("additionalExtensionProperties"))
-                .or_else(|| live.get("additionalExtensionProperties"));
-            if let (Some(Value::Object(map)), Some(extra)) = (extensions.last_mut(), extra) {
-                map.insert("additionalExtensionProperties".to_owned(), extra.clone());
-            }
+        let mut extensions: Vec<Value> = observed
+            .iter()
+            .map(|live| merged_extension(live, stated.iter().find(|wanted| same(wanted, live))))
+            .collect();
+        let new = |wanted: &&Value| !observed.iter().any(|live| same(wanted, live));
+        extensions.extend(stated.iter().filter(new).cloned());
+        if merged.contains_key("extensions") || !extensions.is_empty() {
+            merged.insert("extensions".to_owned(), Value::from(extensions));
         }
-        extensions.extend(
-            stated
-                .into_iter()
-                .filter(|wanted| !observed.iter().any(|live| same(wanted, live))),
-        );
-        merged.insert("extensions".to_owned(), Value::from(extensions));
         json!({ "properties": merged })
     }
 
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         let off = json!({"properties": {"pricingTier": "Free", "extensions": {}}});
         let (before, after) = (before.unwrap_or(&off), after.unwrap_or(&off));
-        let tier = |value: &Value| super::at(value, &["properties", "pricingTier"]) == Some(&Value::from("Standard"));
-        let extensions = |value: &Value| {
-            super::at(value, &["properties", "extensions"])
-                .and_then(Value::as_object)
-                .cloned()
-        };
-        let (old, new) = (
-            extensions(before).unwrap_or_default(),
-            extensions(after).unwrap_or_default(),
-        );
-        let on = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_bool).unwrap_or(false);
-        // What another sub-plan, setting or enforcement lets through is not known here, but for enforcement that begins and
-        // settings that come with an extension.
-        let part = |value: &Value, key: &str| super::at(value, &["properties", key]).cloned().unwrap_or_default();
+        let part = |value: &Value, key: &str| at(value, &["properties", key]).cloned().unwrap_or_default();
         let changed = |key: &str| part(before, key) != part(after, key);
-        let weaker = (tier(before) && !tier(after))
-            || old.keys().any(|name| on(&old, name) && !on(&new, name))
-            || (tier(before) && changed("subPlan"))
-            || part(before, "enforce") == true && changed("enforce")
-            || new.keys().any(|name| {
-                let setting = |value: &Value| part(value, "extensionSettings").get(name).cloned();
-                on(&old, name) && on(&new, name) && setting(before) != setting(after)
+        let standard = |value: &Value| part(value, "pricingTier") == "Standard";
+        let extensions = |value: &Value| part(value, "extensions").as_object().cloned().unwrap_or_default();
+        let (old, new) = (extensions(before), extensions(after));
+        let on = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let mut found = vec![
+            match (standard(before), standard(after)) {
+                (true, false) => Direction::Weakens,
+                (false, true) => Direction::Tightens,
+                _ => Direction::Neutral,
+            },
+            // What another sub-plan leaves out is not known here.
+            match standard(before) && standard(after) && changed("subPlan") {
+                true => Direction::Weakens,
+                false => Direction::Neutral,
+            },
+            match (changed("enforce"), part(after, "enforce") == true && standard(after)) {
+                (false, _) => Direction::Neutral,
+                (true, true) => Direction::Tightens,
+                // No longer forced; or what is forced is that the plan is off.
+                (true, false) => Direction::Weakens,
+            },
+        ];
+        for name in old.keys().chain(new.keys()) {
+            let setting = |value: &Value| part(value, "extensionSettings").get(name).cloned().unwrap_or_default();
+            found.push(match (on(&old, name), on(&new, name)) {
+                (true, false) => Direction::Weakens,
+                (false, true) => Direction::Tightens,
+                (true, true) => setting_direction(&setting(before), &setting(after)),
+                (false, false) => Direction::Neutral,
             });
-        let stronger = (!tier(before) && tier(after)) || new.keys().any(|name| on(&new, name) && !on(&old, name));
-        match (weaker, stronger || changed("enforce")) {
-            (true, _) => Direction::Weakens,
-            (false, true) => Direction::Tightens,
-            (false, false) => Direction::Neutral,
+        }
+        found.into_iter().fold(Direction::Neutral, Direction::and)
+    }
+}
+
+const ADDITIONAL: &str = "additionalExtensionProperties";
+
+/// What to send for an extension that is there: what is stated of it, and everything else as it was read.
+fn merged_extension(live: &Value, wanted: Option<&Value>) -> Value {
+    let mut merged = live.as_object().cloned().unwrap_or_default();
+    merged.remove("operationStatus");
+    merged.retain(|_, value| !value.is_null());
+    merged.insert(
+        "isEnabled".to_owned(),
+        Value::from(truth(is_enabled(wanted.unwrap_or(live)))),
+    );
+    let Some(wanted) = wanted.and_then(Value::as_object) else {
+        return Value::Object(merged);
+    };
+    for (key, value) in wanted
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "name" | "isEnabled"))
+    {
+        match (merged.get_mut(key), value) {
+            (Some(Value::Object(found)), Value::Object(stated)) if key == ADDITIONAL => {
+                for (key, value) in stated {
+                    let spelt = found.keys().find(|found| found.eq_ignore_ascii_case(key)).cloned();
+                    found.insert(spelt.unwrap_or_else(|| key.clone()), value.clone());
+                }
+            }
+            _ => {
+                merged.insert(key.clone(), value.clone());
+            }
         }
     }
+    Value::Object(merged)
+}
+
+/// The direction of a change in the properties of one extension that is on. What is not known here counts as weakening.
+fn setting_direction(before: &Value, after: &Value) -> Direction {
+    let empty = Map::new();
+    let (before, after) = (
+        before.as_object().unwrap_or(&empty),
+        after.as_object().unwrap_or(&empty),
+    );
+    let directions = before.keys().chain(after.keys()).map(|key| {
+        let is_switch = SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(key));
+        let (old, new) = (before.get(key), after.get(key));
+        let excludes_nothing = key.eq_ignore_ascii_case("ExclusionTags") && new.is_some_and(|new| new == "[]");
+        match old == new {
+            true => Direction::Neutral,
+            false if excludes_nothing || (is_switch && new.is_some_and(is_true)) => Direction::Tightens,
+            false => Direction::Weakens,
+        }
+    });
+    directions.fold(Direction::Neutral, Direction::and)
+}
+
+fn is_standard(properties: &Map<String, Value>) -> bool {
+    let tier = properties
+        .get("pricingTier")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    tier.eq_ignore_ascii_case("Standard")
+}
+
+fn list(properties: &Map<String, Value>) -> Vec<Value> {
+    let list = properties.get("extensions").and_then(Value::as_array);
+    list.cloned().unwrap_or_default()
 }
 
 /// Texts that are truth values in lower case, everything else as it is.
 fn comparable_setting(value: &Value) -> Value {
+    if let Value::Bool(value) = value {
+        return Value::from(value.to_string());
+    }
     match value.as_str().map(str::to_ascii_lowercase) {
         Some(text) if text == "true" || text == "false" => Value::from(text),
         _ => value.clone(),
@@ -140,9 +221,13 @@ fn name(extension: &Value) -> &str {
 
 /// `isEnabled` is a string, `True` or `true` (pricings, 2024-01-01; CLI recordings).
 fn is_enabled(extension: &Value) -> bool {
-    match extension.get("isEnabled") {
-        Some(Value::Bool(enabled)) => *enabled,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+    extension.get("isEnabled").is_some_and(is_true)
+}
+
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
         _ => false,
     }
 }
@@ -223,6 +308,114 @@ mod tests {
         );
         assert_eq!(direction(&plain, &mixed), Direction::Weakens, "a mixed change weakens");
         assert_eq!(state(json!({"enforce": "False"})), plain);
+    }
+
+    #[test]
+    fn what_is_not_stated_goes_back_as_it_was_read_and_what_only_the_server_says_does_not() {
+        let live = json!({"properties": {
+            "pricingTier": "Standard", "enforce": "False", "subPlan": null, "somethingNew": {"a": 1},
+            "freeTrialRemainingTime": "PT0S", "enablementTime": "2026-01-01", "resourcesCoverageStatus": "FullyCovered",
+            "inherited": "False", "inheritedFrom": null, "deprecated": false, "replacedBy": [], "managedBy": "x", "originatedFrom": "M365",
+            "extensions": [
+                {"name": "ContainerSensor", "isEnabled": "True", "securityOperatorResourceId": "/x",
+                 "additionalExtensionProperties": {"AutoProvisioning": "true", "securityGatingEnabled": "False", "Number": 1},
+                 "operationStatus": {"code": "Succeeded", "message": "m"}},
+                {"name": "AgentlessVmScanning", "isEnabled": "True", "additionalExtensionProperties": {"ExclusionTags": "[]"}},
+            ],
+        }});
+        let desired = plan(
+            "Standard",
+            json!([{"name": "ContainerSensor", "isEnabled": "True", "additionalExtensionProperties": {"SecurityGatingEnabled": "True", "AntiMalwareEnabled": "True"}}]),
+        );
+        let merged = DefenderPlan.merged(&desired, Some(&live));
+        assert_eq!(
+            merged,
+            json!({"properties": {
+                "pricingTier": "Standard", "enforce": "False", "somethingNew": {"a": 1},
+                "extensions": [
+                    {"name": "ContainerSensor", "isEnabled": "True", "securityOperatorResourceId": "/x",
+                     "additionalExtensionProperties": {"AutoProvisioning": "true", "securityGatingEnabled": "True", "Number": 1, "AntiMalwareEnabled": "True"}},
+                    {"name": "AgentlessVmScanning", "isEnabled": "True", "additionalExtensionProperties": {"ExclusionTags": "[]"}},
+                ],
+            }})
+        );
+        let again = DefenderPlan.merged(&desired, Some(&merged));
+        assert_eq!(again, merged, "what was written is what is wanted");
+    }
+
+    #[test]
+    fn an_extension_that_is_not_listed_is_off() {
+        let listed = plan(
+            "Standard",
+            json!([{"name": "ContainerSensor", "isEnabled": "False"}, {"name": "New", "isEnabled": "False"}]),
+        );
+        let bare = json!({"properties": {"pricingTier": "Standard"}});
+        assert_eq!(DefenderPlan.comparable(&listed), DefenderPlan.comparable(&bare));
+        // What an extension that is off is set to acts on nothing.
+        let settings = plan(
+            "Standard",
+            json!([{"name": "ContainerSensor", "isEnabled": "False", "additionalExtensionProperties": {"SecurityGatingEnabled": "True"}}]),
+        );
+        assert_eq!(DefenderPlan.comparable(&settings), DefenderPlan.comparable(&bare));
+    }
+
+    #[test]
+    fn each_property_of_an_extension_has_its_direction() {
+        let state = |name: &str, properties: Value| {
+            DefenderPlan.comparable(&plan(
+                "Standard",
+                json!([{"name": name, "isEnabled": "True", "additionalExtensionProperties": properties}]),
+            ))
+        };
+        let check = |name: &str, before: Value, after: Value, expected: Direction| {
+            let found = DefenderPlan.direction(Some(&state(name, before.clone())), Some(&state(name, after.clone())));
+            assert_eq!(found, expected, "{name} {before} -> {after}");
+        };
+        let sensor = "ContainerSensor";
+        let gating = |value: &str| json!({ "SecurityGatingEnabled": value });
+        check(sensor, gating("False"), gating("True"), Direction::Tightens);
+        check(sensor, gating("True"), gating("False"), Direction::Weakens);
+        check(sensor, gating("True"), gating("true"), Direction::Neutral);
+        check(sensor, json!(null), gating("True"), Direction::Tightens);
+        check(sensor, gating("True"), json!(null), Direction::Weakens);
+        check(
+            sensor,
+            json!({"Unknown": "True"}),
+            json!({"Unknown": "False"}),
+            Direction::Weakens,
+        );
+        check(
+            sensor,
+            json!({"Unknown": "False"}),
+            json!({"Unknown": "True"}),
+            Direction::Weakens,
+        );
+        check(
+            sensor,
+            json!({"SecurityGatingEnabled": "False", "Unknown": 1}),
+            json!({"SecurityGatingEnabled": "True", "Unknown": 2}),
+            Direction::Weakens,
+        );
+        let tags = |value: &str| json!({ "ExclusionTags": value });
+        check("AgentlessVmScanning", tags("[1]"), tags("[]"), Direction::Tightens);
+        check("AgentlessVmScanning", tags("[]"), tags("[1]"), Direction::Weakens);
+        let enforced = |tier: &str, enforce: &str| {
+            DefenderPlan.comparable(&json!({"properties": {"pricingTier": tier, "enforce": enforce}}))
+        };
+        let direction = |one: Value, two: Value| DefenderPlan.direction(Some(&one), Some(&two));
+        assert_eq!(
+            direction(enforced("Standard", "False"), enforced("Standard", "True")),
+            Direction::Tightens
+        );
+        assert_eq!(
+            direction(enforced("Standard", "True"), enforced("Standard", "False")),
+            Direction::Weakens
+        );
+        // Enforcing a plan that is off takes others' plans away.
+        assert_eq!(
+            direction(enforced("Free", "False"), enforced("Free", "True")),
+            Direction::Weakens
+        );
     }
 
     #[test]

@@ -2,12 +2,18 @@
 //!
 //! Owns types that every other module speaks in. Must not know configuration, ARM calls or output.
 
+mod defender;
 mod effect;
 mod mark;
 mod resource_id;
 mod timestamp;
+mod vm_size;
 
+pub use defender::{
+    DEFENDER_EXTENSIONS, DEFENDER_PLAN_WRITERS, DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS,
+};
 pub use effect::{Effect, Stage};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
 pub use resource_id::{ResourceId, Scope, is_guid};
 pub use timestamp::{Period, Timestamp};
+pub use vm_size::vcpus_of_size;
