@@ -3,6 +3,8 @@
 //! Owns which calls are made and what counts as having seen everything: an answer that is missing is an error, never an
 //! absent object. Must not know what should be there.
 
+mod defender;
+
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
@@ -36,7 +38,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
             &environment.definition_scope,
             "policySetDefinitions"
         ),
-        defender_plans(client, environment, &subscriptions),
+        defender::plans(client, environment, &subscriptions),
         clusters(client, environment),
     )?;
     let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
@@ -47,6 +49,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
     } else {
         subscriptions
     };
+    observed.nodes = defender::nodes(client, environment, &plans).await?;
     for object in assignments.into_iter().chain(sets).chain(plans).chain(roles) {
         observed.insert(object);
     }
@@ -237,25 +240,6 @@ fn subscriptions_in(value: &Value, found: &mut BTreeSet<String>) {
         Value::Object(map) => map.values().for_each(|value| subscriptions_in(value, found)),
         _ => {}
     }
-}
-
-async fn defender_plans(
-    client: &Client,
-    environment: &Environment,
-    subscriptions: &[Subscription],
-) -> Result<Vec<LiveObject>, ArmError> {
-    if environment.defender.is_none() || matches!(environment.scope, Scope::ResourceGroup(..)) {
-        return Ok(Vec::new());
-    }
-    let ids = subscriptions.iter().filter_map(|subscription| {
-        ResourceId::parse(&format!(
-            "/subscriptions/{}/providers/Microsoft.Security/pricings/Containers",
-            subscription.id
-        ))
-    });
-    let reads = stream::iter(ids.map(|id| async move { read(client, Kind::DefenderPlan, &id).await }));
-    let found: Vec<Option<LiveObject>> = reads.buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
 }
 
 async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {

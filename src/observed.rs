@@ -3,6 +3,10 @@
 //! Owns the questions that planning asks of them: whose an object is, what it looked like, what cannot be written now.
 //! Must not know how they were fetched.
 
+mod nodes;
+
+pub use nodes::{ClusterNodes, NodePool, VCores, vcores};
+
 use crate::diff::digest;
 use crate::kinds::Kind;
 use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY};
@@ -16,8 +20,13 @@ pub struct Observed {
     pub subscriptions: Vec<Subscription>,
     /// The clusters in scope.
     pub clusters: Vec<Cluster>,
+    /// The nodes of the clusters whose subscription's Defender plan would be turned on; none if they were not looked at.
+    pub nodes: Option<Vec<ClusterNodes>>,
     objects: BTreeMap<(Kind, ResourceId), LiveObject>,
 }
+
+/// The Defender plans that `Containers` has replaced (pricings, 2024-01-01: `deprecated`, `replacedBy`).
+pub const LEGACY_PLANS: [&str; 2] = ["KubernetesService", "ContainerRegistry"];
 
 /// A subscription in scope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,6 +37,10 @@ const ESTATE: &[(&str, &str)] = &[
         "initiatives/resource-hygiene.yaml",
         include_str!("../../initiatives/resource-hygiene.yaml"),
     ),
+    (
+        "initiatives/vulnerable-images.yaml",
+        include_str!("../../initiatives/vulnerable-images.yaml"),
+    ),
 ];
 
 /// Write an estate to begin with

@@ -32,6 +32,8 @@ pub(super) struct Content<'c> {
     pub kind: InitiativeKind,
     /// Whether an assignment of it needs an identity, as far as that is known.
     pub needs_identity: bool,
+    /// Whether it is a gate of Defender, which has no policy behind it.
+    pub is_defender: bool,
 }
 
 /// A parameter that a gate may set.
@@ -55,6 +57,21 @@ impl Content<'_> {
             excludes_namespaces: true,
             kind: InitiativeKind::Admission,
             needs_identity: false,
+            is_defender: false,
+        }
+    }
+
+    /// A gate of Defender: nothing in it can be set, and what it refuses is decided elsewhere.
+    fn defender(display_name: Option<&str>, description: &str) -> Self {
+        Content {
+            initiative: display_name.map(|display_name| Initiative::Defender {
+                display_name: display_name.to_owned(),
+                description: description.to_owned(),
+            }),
+            known: true,
+            excludes_namespaces: false,
+            is_defender: true,
+            ..Content::unknown()
         }
     }
 }
@@ -79,6 +96,10 @@ pub(super) fn check<'c>(
             members,
             span,
         } => check.own(display_name.as_deref(), description, *kind, members, *span),
+        ContentDraft::Defender {
+            display_name,
+            description,
+        } => Content::defender(display_name.as_deref(), description),
         ContentDraft::Unknown => Content::unknown(),
     }
 }
@@ -190,6 +211,7 @@ impl<'c> Check<'c, '_> {
                 .iter()
                 .filter_map(|member| self.catalog.facts_of_member(member))
                 .any(VersionFacts::needs_identity),
+            is_defender: false,
         }
     }
 

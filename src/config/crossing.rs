@@ -1,8 +1,8 @@
-//! Environments against themselves and each other: scopes, Defender, who writes what.
+//! Environments against themselves and each other: scopes, who writes what.
 
 use super::ESTATE_FILE;
 use super::draft::EnvironmentDraft;
-use super::estate::{Cloud, Mode};
+use super::estate::Mode;
 use crate::diagnostic::Diagnostic;
 use crate::model::Scope;
 
@@ -63,21 +63,6 @@ pub(super) fn location(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec
         let label = "an identity is kept in one place";
         let error = Diagnostic::error("no location", environment.file, location.span, label);
         diagnostics.push(error.hint("name a location of the cloud, such as `westeurope`"));
-    }
-}
-
-/// Reports Defender settings in a cloud that has no Defender, or for a scope that has no Defender plan of its own.
-pub(super) fn defender(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    if let (Some(defender), Some(Cloud::China)) = (&environment.defender, environment.cloud) {
-        let label = "Azure operated by 21Vianet retired Defender for Cloud on 2026-08-18";
-        let error = Diagnostic::error("no Defender in this cloud", environment.file, defender.span, label);
-        diagnostics.push(error.hint("remove `defender` from this environment"));
-    }
-    let group = environment.scope.as_ref().map(|scope| &scope.value);
-    if let (Some(defender), Some(Scope::ResourceGroup(..))) = (&environment.defender, group) {
-        let label = "a Defender plan is one for a whole subscription, and the scope is a resource group";
-        let error = Diagnostic::error("no Defender plan in this scope", environment.file, defender.span, label);
-        diagnostics.push(error.hint("state `defender` in an environment of the subscription"));
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub location: Option<Spanned<&'a str>>,
     pub says_location: bool,
     pub gates: Vec<GateDraft<'a>>,
-    pub defender: Option<DefenderDraft>,
+    pub defender: Option<DefenderDraft<'a>>,
     pub clusters: Option<Spanned<Clusters>>,
     pub api_versions: BTreeMap<String, String>,
 }
@@ -77,12 +77,21 @@ pub(super) struct GateDraft<'a> {
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
     pub parameters: Vec<Given<'a>>,
     pub identity: Option<Spanned<&'a str>>,
+    /// All its keys, with their places.
+    pub keys: Vec<(&'static str, Span)>,
 }
 
 /// What an environment says of Defender.
-pub(super) struct DefenderDraft {
+pub(super) struct DefenderDraft<'a> {
     pub span: Span,
     pub containers: Option<DefenderContainers>,
+    /// The place of the key `extensions`.
+    pub extensions_span: Option<Span>,
+    pub extensions: Vec<(Spanned<&'a str>, bool)>,
+    /// The properties of extensions, each with its own places.
+    pub properties: Vec<(Spanned<&'a str>, Vec<Spanned<&'a str>>)>,
+    /// The place of the key `enforce`.
+    pub enforce: Option<Span>,
 }
 
 impl<'a> EnvironmentDraft<'a> {
@@ -120,10 +129,7 @@ impl<'a> EnvironmentDraft<'a> {
                 .iter()
                 .filter_map(|(name, gate)| GateDraft::read(*name, &gate.value))
                 .collect(),
-            defender: defender.map(|(defender, span)| DefenderDraft {
-                span,
-                containers: defender.fields("containers").and_then(read_containers),
-            }),
+            defender: defender.map(|(defender, span)| DefenderDraft::read(defender, span)),
             clusters: clusters.map(|(clusters, span)| Spanned {
                 value: read_clusters(clusters),
                 span,
@@ -155,8 +161,9 @@ impl<'a> EnvironmentDraft<'a> {
             .into_iter()
             .map(|gate| Some((gate.name.value.to_owned(), gate.finish(everywhere, contents)?)))
             .collect();
+        let gates = gates?;
         let defender = match self.defender {
-            Some(defender) => Some(defender.containers?),
+            Some(defender) => Some(super::defender::with_gates(defender.containers?, &gates, contents)),
             None => None,
         };
         Some(Environment {
@@ -166,7 +173,7 @@ impl<'a> EnvironmentDraft<'a> {
             scope: self.scope?.value,
             definition_scope,
             location: self.location.map(|location| location.value.to_owned()),
-            gates: gates?,
+            gates,
             defender,
             clusters: self.clusters.map(|clusters| clusters.value),
             api_versions: self.api_versions,
@@ -190,6 +197,7 @@ impl<'a> GateDraft<'a> {
             exclude_namespaces: texts(fields, "excludeNamespaces"),
             parameters: given(fields),
             identity: fields.text("identity"),
+            keys: fields.keys().collect(),
         })
     }
 
@@ -251,6 +259,11 @@ pub(super) enum ContentDraft<'a> {
         /// The place of the key `members`.
         span: Span,
     },
+    /// A gate of Defender.
+    Defender {
+        display_name: Option<String>,
+        description: String,
+    },
     /// It cannot be told.
     Unknown,
 }
@@ -278,18 +291,30 @@ pub(super) struct Exposed<'a> {
 
 impl<'a> InitiativeDraft<'a> {
     pub fn read(file: &'a str, name: &'a str, fields: &Fields<'a>) -> InitiativeDraft<'a> {
-        let content = if fields.says("builtin") && !fields.says("members") {
+        let leads: Vec<&str> = ["builtin", "members", "defender"]
+            .into_iter()
+            .filter(|lead| fields.says(lead))
+            .collect();
+        let display_name = || fields.text("displayName").map(|name| name.value.to_owned());
+        let description = || {
+            let text = fields.text("description");
+            text.map_or(String::new(), |text| text.value.to_owned())
+        };
+        let content = if leads == ["builtin"] {
             ContentDraft::BuiltIn {
                 id: fields.text("builtin").and_then(|id| id.and_then(set_definition_name)),
                 version: fields.text("version").and_then(|pin| pin.and_then(VersionPin::parse)),
             }
-        } else if fields.says("members") && !fields.says("builtin") {
+        } else if leads == ["defender"] {
+            ContentDraft::Defender {
+                display_name: display_name(),
+                description: description(),
+            }
+        } else if leads == ["members"] {
             let members = fields.list("members").iter();
             ContentDraft::Own {
-                display_name: fields.text("displayName").map(|name| name.value.to_owned()),
-                description: fields
-                    .text("description")
-                    .map_or(String::new(), |text| text.value.to_owned()),
+                display_name: display_name(),
+                description: description(),
                 kind: match fields.text("kind").map(|kind| kind.value) {
                     Some("enablement") => InitiativeKind::Enablement,
                     _ => InitiativeKind::Admission,
@@ -392,23 +417,57 @@ fn read_mode(fields: &Fields<'_>) -> Option<Mode> {
     match fields.text("mode")?.value {
         "manage" => Some(Mode::Manage),
         "require" => Some(Mode::Require),
+        "policy" => Some(Mode::Policy),
         _ => None,
     }
 }
 
-fn read_containers(fields: &Fields<'_>) -> Option<DefenderContainers> {
-    let extensions = fields
-        .map("extensions")
-        .iter()
-        .filter_map(|(name, value)| match value.value {
-            Value::Boolean(on) => Some((name.value.to_owned(), on)),
+impl<'a> DefenderDraft<'a> {
+    fn read(fields: &Fields<'a>, span: Span) -> DefenderDraft<'a> {
+        let nothing = Fields::default();
+        let containers = fields.fields("containers").unwrap_or(&nothing);
+        let extensions = containers.map("extensions").iter();
+        let extensions = extensions.filter_map(|(name, value)| match value.value {
+            Value::Boolean(on) => Some((*name, on)),
             _ => None,
         });
-    Some(DefenderContainers {
-        mode: read_mode(fields).unwrap_or(Mode::Manage),
-        standard: fields.text("tier")?.value == "Standard",
-        extensions: extensions.collect(),
-    })
+        let extensions: Vec<(Spanned<&str>, bool)> = extensions.collect();
+        let mut properties = Vec::new();
+        let mut values: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (extension, value) in containers.map("extensionProperties") {
+            let Value::Map(map) = &value.value else { continue };
+            properties.push((*extension, map.iter().map(|(key, _)| *key).collect()));
+            let values = values.entry(extension.value.to_owned()).or_default();
+            values.extend(map.iter().filter_map(|(key, value)| {
+                // Azure takes truth values as texts, in this spelling (built-in policy efd4031d-b232-4595-babf-ae817348e91b).
+                let text = match &value.value {
+                    Value::Text(text) => text.value.to_owned(),
+                    Value::Boolean(true) => "True".to_owned(),
+                    Value::Boolean(false) => "False".to_owned(),
+                    _ => return None,
+                };
+                Some((key.value.to_owned(), text))
+            }));
+        }
+        let tier = containers.text("tier");
+        DefenderDraft {
+            span,
+            containers: tier.map(|tier| DefenderContainers {
+                mode: read_mode(containers).unwrap_or(Mode::Manage),
+                standard: tier.value == "Standard",
+                enforce: containers.boolean("enforce"),
+                extensions: extensions
+                    .iter()
+                    .map(|(name, on)| (name.value.to_owned(), *on))
+                    .collect(),
+                extension_properties: values,
+            }),
+            extensions_span: containers.key_span("extensions"),
+            extensions,
+            properties,
+            enforce: containers.key_span("enforce"),
+        }
+    }
 }
 
 fn read_clusters(fields: &Fields<'_>) -> Clusters {

@@ -2,7 +2,7 @@
 //!
 //! Owns the types that rendering and planning start from. Must not know YAML; no value here needs checking again.
 
-use crate::model::{Period, Scope, Stage};
+use crate::model::{DEFENDER_PLAN_WRITERS, Period, Scope, Stage};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,6 +125,19 @@ pub enum Mode {
     Manage,
     /// Another tool does; this one checks and never writes.
     Require,
+    /// An assignment of Azure Policy does; this tool checks, says which assignment it is, and never writes.
+    Policy,
+}
+
+impl Mode {
+    /// Returns the word that names the mode in an environment file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Manage => "manage",
+            Mode::Require => "require",
+            Mode::Policy => "policy",
+        }
+    }
 }
 
 /// The Defender plan `Containers` of every subscription in scope.
@@ -134,8 +147,13 @@ pub struct DefenderContainers {
     pub mode: Mode,
     /// `true` for `Standard`, `false` for `Free`.
     pub standard: bool,
+    /// Whether the plan is forced on every resource below that has one of its own; stays as it is if absent.
+    pub enforce: Option<bool>,
     /// Extensions by name: on or off. Those that are not named stay as they are.
     pub extensions: BTreeMap<String, bool>,
+    /// Properties of extensions that are on, by extension and key, as Azure takes them: texts, with `True` and `False` for
+    /// truth values. Among them is the switch that a gate of gated deployment sets. Those not named stay as they are.
+    pub extension_properties: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// The clusters in scope and what is to hold for each.
@@ -167,6 +185,13 @@ pub enum Initiative {
         kind: InitiativeKind,
         /// Its members in the order of the file.
         members: Vec<Member>,
+    },
+    /// A gate of Defender for Containers, which has no assignment: its switch is a part of the plan, its rules are elsewhere.
+    Defender {
+        /// What it is called, at most 128 characters.
+        display_name: String,
+        /// What it is for, at most 512 characters; may be empty.
+        description: String,
     },
 }
 
@@ -256,4 +281,16 @@ pub struct Member {
     pub expose: BTreeMap<String, String>,
     /// The names in the set of those that gates give as lists of images.
     pub images: BTreeSet<String>,
+}
+
+impl Member {
+    /// Returns whether the member deploys the Defender plan `Containers`: a definition that can, with an effect that does, which an
+    /// initiative of kind enablement sets itself.
+    pub fn deploys_defender_plan(&self, kind: InitiativeKind) -> bool {
+        let effect = self.parameters.get("effect").and_then(Value::as_str);
+        let acts = effect.map_or(kind == InitiativeKind::Enablement, |effect| {
+            effect.eq_ignore_ascii_case("DeployIfNotExists")
+        });
+        DEFENDER_PLAN_WRITERS.contains(&self.definition.as_str()) && (acts || self.expose.contains_key("effect"))
+    }
 }

@@ -3,7 +3,7 @@
 //! Each form is told twice, as a check and as a pattern for the JSON Schema; a test holds the two together.
 
 use crate::catalog::VersionPin;
-use crate::model::{Period, Scope, is_guid};
+use crate::model::{DEFENDER_EXTENSIONS, Period, Scope, is_guid};
 
 /// The form of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) enum Format {
     TagName,
     /// The value of a tag.
     TagValue,
+    /// The value of a property of a Defender extension.
+    PropertyValue,
     /// An api-version.
     ApiVersion,
     /// The name of an Azure location.
@@ -50,15 +52,6 @@ pub(super) enum Format {
 const LONGEST_NAME: usize = 64;
 /// The longest name of a Kubernetes namespace (RFC 1123 label).
 const LONGEST_NAMESPACE: usize = 63;
-/// The extensions of the Defender plan `Containers` as Azure spells them (built-in policies of 2026; pricings, 2024-01-01). New
-/// ones come without notice, so a name that is not here is taken as it stands.
-const EXTENSIONS: [&str; 5] = [
-    "AgentlessDiscoveryForKubernetes",
-    "AgentlessVmScanning",
-    "ContainerIntegrityContribution",
-    "ContainerRegistriesVulnerabilityAssessments",
-    "ContainerSensor",
-];
 const DEFINITIONS: &str = "/providers/Microsoft.Authorization/policyDefinitions/";
 const SET_DEFINITIONS: &str = "/providers/Microsoft.Authorization/policySetDefinitions/";
 
@@ -81,7 +74,7 @@ impl Format {
             Format::Title(longest) => format!("a text of 1 to {longest} characters"),
             Format::ReferenceId => "letters, digits, `-` and `_`".to_owned(),
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
-            Format::TagValue => "a text".to_owned(),
+            Format::TagValue | Format::PropertyValue => "a text".to_owned(),
             Format::ApiVersion => "an api-version such as `2026-05-01` or `2026-05-01-preview`".to_owned(),
             Format::Location => "the name of an Azure location such as `westeurope`".to_owned(),
             Format::IdentityId => "the resource id of a user-assigned identity, `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME`".to_owned(),
@@ -136,7 +129,7 @@ impl Format {
             Format::SetDefinition => Some(
                 "^(/providers/Microsoft\\.Authorization/policySetDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
             ),
-            Format::Title(_) | Format::TagValue => None,
+            Format::Title(_) | Format::TagValue | Format::PropertyValue => None,
         }
     }
 
@@ -153,7 +146,9 @@ impl Format {
             });
         }
         if self == Format::ExtensionName
-            && let Some(known) = EXTENSIONS.iter().find(|known| known.eq_ignore_ascii_case(text))
+            && let Some(known) = DEFENDER_EXTENSIONS
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(text))
             && *known != text
         {
             return Some(Mistake {
@@ -207,7 +202,7 @@ impl Format {
                 |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'),
             ),
             Format::TagName => !text.is_empty() && !text.contains(['<', '>', '%', '&', '\\', '?', '/']),
-            Format::TagValue => true,
+            Format::TagValue | Format::PropertyValue => true,
             Format::ApiVersion => is_api_version(text),
             Format::Location => {
                 text.starts_with(|c: char| c.is_ascii_lowercase())

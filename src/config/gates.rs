@@ -29,6 +29,10 @@ pub(super) fn check(
         diagnostics.push(error.hint(near(initiative.value, &names, "there is no file in initiatives/ yet")));
         return;
     };
+    if content.is_defender {
+        super::defender::gate(environment, gate, initiative, diagnostics);
+        return;
+    }
     if let (Some(target), Some(name)) = (gate.target, gate.target_name)
         && content.kind.stage(name).is_none()
     {

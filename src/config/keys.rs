@@ -18,6 +18,8 @@ pub(super) enum Shape {
     Words(&'static [(&'static str, &'static str)]),
     /// `true` or `false`.
     Boolean,
+    /// A text, or `true` or `false`.
+    TextOrBoolean(Format),
     /// The value of a policy parameter: what it may be is known once the parameter is.
     Parameter,
 }
@@ -89,6 +91,14 @@ const CLOUD: Shape = Shape::Words(&[
 const MODE: Shape = Shape::Words(&[
     ("manage", "aksgate writes it"),
     ("require", "another tool writes it; aksgate only checks"),
+]);
+const MODE_OR_POLICY: Shape = Shape::Words(&[
+    ("manage", "aksgate writes it"),
+    ("require", "another tool writes it; aksgate only checks"),
+    (
+        "policy",
+        "an assignment of Azure Policy writes it; aksgate only checks, and says which one",
+    ),
 ]);
 const NAMESPACES: Shape = Shape::List {
     item: &Shape::Text(Format::Namespace),
@@ -304,7 +314,7 @@ static GATE: Table = table(
 static DEFENDER: Table = table(
     "The plan Containers of every subscription in scope.",
     &[
-        key("mode", MODE, "Who sees to the plan.").default("manage"),
+        key("mode", MODE_OR_POLICY, "Who sees to the plan.").default("manage"),
         key(
             "tier",
             Shape::Words(&[("Standard", "the plan is on"), ("Free", "the plan is off")]),
@@ -318,6 +328,22 @@ static DEFENDER: Table = table(
                 value: &Shape::Boolean,
             },
             "Extensions of the plan by name, such as ContainerSensor: on or off. Those that are not named stay as they are.",
+        ),
+        key(
+            "extensionProperties",
+            Shape::Map {
+                key: Format::ExtensionName,
+                value: &Shape::Map {
+                    key: Format::ParameterName,
+                    value: &Shape::TextOrBoolean(Format::PropertyValue),
+                },
+            },
+            "Properties of extensions that are on, by extension and key, such as `ContainerSensor: {AntiMalwareEnabled: true}`. Those that are not named stay as they are.",
+        ),
+        key(
+            "enforce",
+            Shape::Boolean,
+            "Whether the plan is forced on every resource below that has one of its own. Stays as it is if left out.",
         ),
     ],
 );
@@ -354,7 +380,7 @@ static CLUSTERS: Table = table(
 
 /// The files `initiatives/NAME.yaml`.
 pub(super) static INITIATIVE: Table = Table {
-    doc: "The content of a gate: a built-in initiative of Azure, or our own set of built-in definitions. Its name is the name of the file.",
+    doc: "The content of a gate: a built-in initiative of Azure, our own set of built-in definitions, or a gate of Defender. Its name is the name of the file.",
     keys: &[
         key(
             "builtin",
@@ -365,9 +391,9 @@ pub(super) static INITIATIVE: Table = Table {
         key(
             "displayName",
             Shape::Text(Format::Title(128)),
-            "What the set is called in the portal.",
+            "What it is called, for a set of our own also in the portal.",
         ),
-        key("description", Shape::Text(Format::Title(512)), "What the set is for."),
+        key("description", Shape::Text(Format::Title(512)), "What it is for."),
         key(
             "kind",
             Shape::Words(&[
@@ -393,6 +419,14 @@ pub(super) static INITIATIVE: Table = Table {
             Shape::Table(&GUIDE),
             "What people should know before they close a gate with it; `aksgate catalog --gates` shows it.",
         ),
+        key(
+            "defender",
+            Shape::Words(&[(
+                "gatedDeployment",
+                "images are judged by their vulnerabilities at admission; the rules live in Defender for Cloud",
+            )]),
+            "A gate of Defender for Containers: no policy, but a switch of the plan that the environment states under `defender`.",
+        ),
     ],
     forms: &[
         Form {
@@ -406,6 +440,12 @@ pub(super) static INITIATIVE: Table = Table {
             lead: "members",
             required: &["displayName"],
             optional: &["description", "kind", "guide"],
+        },
+        Form {
+            name: "a gate of Defender",
+            lead: "defender",
+            required: &["displayName"],
+            optional: &["description", "guide"],
         },
     ],
 };

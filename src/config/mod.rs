@@ -6,6 +6,7 @@
 
 mod content;
 mod crossing;
+mod defender;
 mod draft;
 mod estate;
 mod format;
@@ -232,10 +233,12 @@ impl Files {
             }
             crossing::own_scopes(environment, diagnostics);
             crossing::location(environment, diagnostics);
-            crossing::defender(environment, diagnostics);
+            defender::check(environment, diagnostics);
             for gate in &environment.gates {
                 gates::check(environment, gate, &contents, diagnostics);
             }
+            defender::twice(environment, &contents, diagnostics);
+            defender::two_writers(environment, &contents, diagnostics);
         }
         crossing::between(&environments, diagnostics);
 

@@ -119,6 +119,11 @@ fn of_shape(shape: &'static Shape) -> Map<String, Value> {
             schema.insert("type".into(), "boolean".into());
             schema
         }
+        Shape::TextOrBoolean(format) => {
+            let mut schema = of_format(*format);
+            schema.insert("type".into(), json!(["string", "boolean"]));
+            schema
+        }
         Shape::Parameter => Map::new(),
     }
 }
@@ -171,13 +176,16 @@ mod tests {
         };
         let count = |text: &str| text.chars().count() as u64;
         keywords.iter().all(|(keyword, rule)| match keyword.as_str() {
-            "type" => match rule.as_str().unwrap() {
-                "object" => value.is_object(),
-                "array" => value.is_array(),
-                "string" => value.is_string(),
-                "boolean" => value.is_boolean(),
-                other => panic!("{other}"),
-            },
+            "type" => {
+                let types = if rule.is_string() { json!([rule]) } else { rule.clone() };
+                names(&types).iter().any(|name| match name.as_str() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
+                    other => panic!("{other}"),
+                })
+            }
             "properties" => rule
                 .as_object()
                 .unwrap()

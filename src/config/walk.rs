@@ -52,6 +52,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Returns the truth value at a key.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        match self.values.get(key) {
+            Some((_, Value::Boolean(value))) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// Returns the mapping at a key.
     pub fn fields(&self, key: &str) -> Option<&Fields<'a>> {
         match self.values.get(key) {
@@ -84,6 +92,11 @@ impl<'a> Fields<'a> {
     /// Returns the place of the first key, known or not.
     pub fn start(&self) -> Option<Span> {
         self.start
+    }
+
+    /// Returns the keys that are right, with their places.
+    pub fn keys(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        self.values.iter().map(|(name, (span, _))| (*name, *span))
     }
 
     /// Returns the place of a key that is right.
@@ -134,6 +147,7 @@ impl Walk<'_> {
             Shape::Text(format) => self.text(node, *format),
             Shape::Words(words) => self.word(node, words),
             Shape::Boolean => self.boolean(node),
+            Shape::TextOrBoolean(format) => self.text_or_boolean(node, *format),
             Shape::Parameter => Some(Value::Parameter(node)),
         }
     }
@@ -301,6 +315,7 @@ impl Walk<'_> {
     fn text<'a>(&mut self, node: &'a Node, format: Format) -> Option<Value<'a>> {
         let expected = match format {
             Format::Title(_) | Format::TagValue => "a text".to_owned(),
+            Format::PropertyValue => "a text, `true` or `false`".to_owned(),
             format => format.expected(),
         };
         let hint = |text: &str| match format.mistake(text) {
@@ -350,6 +365,13 @@ impl Walk<'_> {
         };
         self.wrong_type(node, expected, hint);
         None
+    }
+
+    fn text_or_boolean<'a>(&mut self, node: &'a Node, format: Format) -> Option<Value<'a>> {
+        match &node.kind {
+            Kind::Scalar(scalar) if matches!(scalar.resolve(), Plain::Boolean(_)) => self.boolean(node),
+            _ => self.text(node, format),
+        }
     }
 
     fn boolean<'a>(&mut self, node: &'a Node) -> Option<Value<'a>> {

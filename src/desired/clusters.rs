@@ -52,8 +52,8 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             .comparable(&object.kind.merged(&object.body, live.map(|live| &live.wire)));
         let name = cluster.id.name();
         match (mode, before, cluster.unwritable()) {
-            (Mode::Require, Some(before), _) => desired.findings.extend(required(name, &before, &after)),
-            (Mode::Require, None, _) => {}
+            (Mode::Require | Mode::Policy, Some(before), _) => desired.findings.extend(required(name, &before, &after)),
+            (Mode::Require | Mode::Policy, None, _) => {}
             (Mode::Manage, Some(before), Some(why)) if before != after => {
                 desired
                     .held

@@ -359,8 +359,8 @@ fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition, DesiredEr
             );
             own(sources, gate, &set)
         }
-        // The estate is only made when every gate's initiative is there.
-        None => Err(no_effect(gate, Stage::Audit)),
+        // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
+        Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
     }
 }
 

@@ -126,7 +126,7 @@ fn members(sources: Sources<'_>, gate: &Gate) -> Vec<Member> {
                 }
             }
         }
-        None => {}
+        Some(Initiative::Defender { .. }) | None => {}
     }
     found
 }

@@ -5,11 +5,13 @@
 
 mod checks;
 mod clusters;
+mod defender;
 mod gate;
 mod identity;
 mod limits;
 
 pub use checks::DesiredError;
+pub use defender::billing_change;
 
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate, Mode};
@@ -68,20 +70,30 @@ pub struct Sources<'a> {
 
 /// Returns what the environment wants, given what is live.
 ///
-/// `gates` names the gates to look at; with any named, nothing but these is looked at.
+/// `gates` names the gates to look at; with any named, nothing but these is looked at. A gate whose switch is a part of the
+/// Defender plan brings that plan along.
 ///
 /// # Errors
 /// A template cannot be filled, or states what it may not, or a document breaks one of Azure's limits.
 pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, DesiredError> {
     let mut desired = Desired::default();
     let uncovered = clusters::uncovered(sources.observed);
+    let mut with_defender = gates.is_empty();
     for gate in sources.environment.gates.values() {
-        if gates.is_empty() || gates.contains(&gate.name) {
+        if !gates.is_empty() && !gates.contains(&gate.name) {
+            continue;
+        }
+        if defender::is_gate(sources, gate) {
+            with_defender = true;
+            defender::add_gate(&mut desired, sources, gate, !gates.is_empty());
+        } else {
             gate::add(&mut desired, sources, gate, &uncovered)?;
         }
     }
+    if with_defender {
+        defender::add(&mut desired, sources)?;
+    }
     if gates.is_empty() {
-        defender(&mut desired, sources)?;
         clusters::add(&mut desired, sources)?;
     }
     for object in &desired.objects {
@@ -136,43 +148,14 @@ pub fn offline(sources: Sources<'_>, gates: &[String]) -> Result<Vec<DesiredObje
     .objects)
 }
 
-/// The Defender plan of every subscription in scope: wanted where this tool manages it, compared where another one does.
-fn defender(desired: &mut Desired, sources: Sources<'_>) -> Result<(), DesiredError> {
-    let Some(defender) = &sources.environment.defender else {
-        return Ok(());
-    };
-    for subscription in &sources.observed.subscriptions {
-        let id = format!(
-            "/subscriptions/{}/providers/Microsoft.Security/pricings/Containers",
-            subscription.id
-        );
-        let Some(id) = ResourceId::parse(&id) else { continue };
-        let body = sources
-            .renderer
-            .defender_plan(sources.environment, defender, &subscription.id)?;
-        let object = DesiredObject {
-            kind: Kind::DefenderPlan,
-            id,
-            gate: None,
-            body,
-            depends_on: Vec::new(),
-            replaces: None,
-        };
-        if defender.mode == Mode::Manage {
-            desired.objects.push(object);
-        } else if let Some(live) = sources.observed.get(object.kind, &object.id) {
-            let before = live.comparable();
-            let after = object
-                .kind
-                .comparable(&object.kind.merged(&object.body, Some(&live.wire)));
-            desired.findings.extend(required(&subscription.name, &before, &after));
-        }
-    }
-    Ok(())
-}
-
 /// Says what another tool has to change so that a setting is as required.
 fn required(subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
+    required_by(Mode::Require, subject, before, after)
+}
+
+/// Says what somebody else has to change so that a setting is as required.
+fn required_by(mode: Mode, subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
+    let mode = mode.name();
     crate::diff::changes(before, after)
         .into_iter()
         .map(|change| {
@@ -185,9 +168,7 @@ fn required(subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
             let (found, wanted) = (text(change.before.as_ref()), text(change.after.as_ref()));
             Finding {
                 subject: subject.to_owned(),
-                sentence: format!(
-                    "`{path}` is {found} and is required to be {wanted}; `mode: require` never writes it"
-                ),
+                sentence: format!("`{path}` is {found} and is required to be {wanted}; `mode: {mode}` never writes it"),
             }
         })
         .collect()

@@ -1,7 +1,7 @@
 //! Makes a plan from what is desired and what is observed.
 
 use super::{Action, Finding, Header, Held, Plan, Step};
-use crate::desired::DesiredObject;
+use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
 use crate::kinds::{Direction, KNOWN_AFTER, Kind};
 use crate::model::ResourceId;
@@ -150,6 +150,10 @@ impl States<'_> {
         };
         step.reason = match step.action {
             Action::Replace => desired.replaces.as_ref().map(|(_, why)| why.clone()),
+            _ if kind == Kind::DefenderPlan => {
+                let change = billing_change(self.observed, &desired.id, before.as_ref(), &after);
+                change.map(|change| change.reason)
+            }
             _ => None,
         };
         step.before = before;

@@ -216,7 +216,12 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         defender: defender.then(|| DefenderContainers {
             mode: Mode::Manage,
             standard: true,
+            enforce: Some(true),
             extensions: BTreeMap::from([("ContainerSensor".to_owned(), true)]),
+            extension_properties: BTreeMap::from([(
+                "ContainerSensor".to_owned(),
+                BTreeMap::from([("SecurityGatingEnabled".to_owned(), "True".to_owned())]),
+            )]),
         }),
         clusters: addon.then(|| Clusters {
             policy_addon: Some(Mode::Manage),

@@ -117,12 +117,26 @@ impl Renderer {
         let extensions: Vec<Value> = defender
             .extensions
             .iter()
-            .map(|(name, enabled)| json!({"name": name, "isEnabled": if *enabled { "True" } else { "False" }}))
+            .map(|(name, enabled)| {
+                let mut extension = json!({"name": name, "isEnabled": truth(*enabled)});
+                let properties = defender
+                    .extension_properties
+                    .get(name)
+                    .filter(|properties| !properties.is_empty());
+                if let (Some(map), Some(properties)) = (extension.as_object_mut(), properties) {
+                    map.insert("additionalExtensionProperties".to_owned(), json!(properties));
+                }
+                extension
+            })
             .collect();
         let context = json!({
             "environment": about(environment),
             "subscription": {"id": subscription},
-            "defender": {"tier": if defender.standard { "Standard" } else { "Free" }, "extensions": extensions},
+            "defender": {
+                "tier": if defender.standard { "Standard" } else { "Free" },
+                "enforce": defender.enforce.map(truth).unwrap_or_default(),
+                "extensions": extensions,
+            },
         });
         self.engine.render(Kind::DefenderPlan.template(), &context)
     }
@@ -150,6 +164,11 @@ impl Renderer {
 pub struct ClusterParts {
     /// Whether the Azure Policy add-on is to run.
     pub policy_addon: bool,
+}
+
+/// A truth value as a Defender plan takes it.
+fn truth(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
 }
 
 fn about(environment: &Environment) -> Value {

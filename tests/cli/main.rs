@@ -13,6 +13,7 @@ mod azure;
 mod catalog;
 mod changes;
 mod completions;
+mod defender;
 mod faults;
 mod foreign;
 mod gates;

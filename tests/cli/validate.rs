@@ -8,7 +8,7 @@ fn the_shipped_estate_is_valid() {
     let run = folder.run("validate").expect(0);
     assert_eq!(
         run.stdout,
-        "The estate is valid: 3 environments with 10 gates, 6 initiatives.\n"
+        "The estate is valid: 3 environments with 10 gates, 7 initiatives.\n"
     );
     assert_eq!(run.stderr, "");
     let document = folder.run("validate --format json").expect(0).json();

@@ -37,8 +37,8 @@ fn built_in_initiatives_are_checked() {
             ("version: 1.*.*\n", "version: 1.*.*\nmembers: []\n", "initiatives/baseline.yaml:3:1 key out of place: `builtin` and `members` exclude each other
   a file is either a built-in initiative or our own set
 initiatives/baseline.yaml:3:10 empty list: at least one entry is needed"),
-            ("builtin: a8640138-9b0a-4a28-b8cb-1666c838647d\n", "", "initiatives/baseline.yaml:1:1 missing key: the file has neither `builtin` nor `members`
-  write `builtin` for a built-in initiative, or `members` for our own set"),
+            ("builtin: a8640138-9b0a-4a28-b8cb-1666c838647d\n", "", "initiatives/baseline.yaml:1:1 missing key: the file has neither `builtin` nor `members` nor `defender`
+  write `builtin` for a built-in initiative, or `members` for our own set, or `defender` for a gate of Defender"),
             (
                 "a8640138-9b0a-4a28-b8cb-1666c838647d\nversion: 1",
                 "/providers/Microsoft.Authorization/policySetDefinitions/A8640138-9b0a-4a28-b8cb-1666c838647d\nversion: 1",

@@ -163,6 +163,17 @@ fn entry(estate: &Estate, catalog: &Catalog, name: &str, initiative: &Initiative
             }
             entry.furthest = entry.ceiling.map(|ceiling| kind.stage_name(ceiling));
         }
+        Initiative::Defender {
+            display_name,
+            description,
+        } => {
+            entry.title.clone_from(display_name);
+            entry.description.clone_from(description);
+            "gated deployment of Defender for Containers: its rules live in Defender for Cloud"
+                .clone_into(&mut entry.origin);
+            entry.furthest =
+                Some("audit, as far as aksgate can tell: what is refused is decided in Defender".to_owned());
+        }
     }
     entry
 }

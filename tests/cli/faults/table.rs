@@ -387,7 +387,7 @@ fn refused() -> Vec<Case> {
             "403 AuthorizationFailed on a read",
             always(json!([strikes(
                 "GET",
-                DEFENDER,
+                "*/pricings",
                 json!({"kind": "authorization-failed"})
             )])),
             fails(
