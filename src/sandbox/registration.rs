@@ -1,6 +1,7 @@
 //! Resource provider registrations: what a subscription may use.
 //!
-//! Only writes ask for a registration here; Azure's reads of a namespace that is not registered differ from service to service.
+//! Only writes ask for a registration here, and all that concerns Defender for Cloud; other reads of a namespace that is not
+//! registered differ in Azure from service to service.
 
 use super::error::ArmError;
 use super::route::Call;
@@ -44,7 +45,7 @@ pub fn change(state: &mut State, subscription: &str, namespace: &str, register: 
 /// Lets a request pass unless it writes into a subscription that may not use the namespace.
 ///
 /// # Errors
-/// 409 `MissingSubscriptionRegistration`.
+/// 409 `MissingSubscriptionRegistration`; of Microsoft.Security 404 `Subscription Not Registered`.
 pub fn check(state: &State, call: &Call) -> Result<(), ArmError> {
     let writes = matches!(call.request.method.as_str(), "PUT" | "PATCH" | "DELETE");
     let [subscriptions, subscription, ..] = call.address.segments.as_slice() else {
@@ -52,7 +53,18 @@ pub fn check(state: &State, call: &Call) -> Result<(), ArmError> {
     };
     let namespace = &call.address.namespace;
     let registered = of(state, subscription, &namespace.to_ascii_lowercase()) == "Registered";
-    if !writes || registered || !subscriptions.eq_ignore_ascii_case("subscriptions") {
+    let is_registration = call.address.parts.iter().all(|(_, name)| name.is_none());
+    if registered || !subscriptions.eq_ignore_ascii_case("subscriptions") {
+        return Ok(());
+    }
+    // Microsoft.Security has an answer of its own, to reads too (Azure/azure-sdk-for-go#19900).
+    if namespace.eq_ignore_ascii_case("Microsoft.Security") && !is_registration {
+        return Err(ArmError::not_found(
+            "Subscription Not Registered",
+            "Please register to Microsoft.Security in order to view your security status",
+        ));
+    }
+    if !writes {
         return Ok(());
     }
     Err(ArmError::new(
@@ -75,9 +87,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_registration_takes_its_time_and_then_lets_writes_pass() {
+    fn a_registration_takes_its_time_and_then_lets_requests_pass() {
         let mut client = Client::with(&SeedOptions {
-            unregistered: vec!["Microsoft.Security".to_owned()],
+            unregistered: vec!["Microsoft.Security".to_owned(), "Microsoft.ContainerService".to_owned()],
             ..SeedOptions::default()
         });
         let provider = format!("{DEV}/providers/Microsoft.Security");
@@ -85,7 +97,8 @@ mod tests {
         let body = json!({"properties": {"pricingTier": "Free"}});
         let state = |client: &mut Client, path: &str| client.ok("GET", path, None, 200)["registrationState"].clone();
         assert_eq!(state(&mut client, &provider), "NotRegistered");
-        client.refused("PUT", &plan, Some(&body), 409, "MissingSubscriptionRegistration");
+        client.refused("PUT", &plan, Some(&body), 404, "Subscription Not Registered");
+        client.refused("GET", &plan, None, 404, "Subscription Not Registered");
         let started = client.ok(
             "POST",
             &format!("{provider}/register?api-version=2021-04-01"),
@@ -105,5 +118,11 @@ mod tests {
             200,
         );
         assert_eq!(state(&mut client, &provider), "NotRegistered");
+        let cluster = format!(
+            "{DEV}/resourceGroups/rg-aks-dev-weu/providers/Microsoft.ContainerService/managedClusters/aks-dev-weu-01"
+        );
+        client.ok("GET", &cluster, None, 200);
+        let body = json!({"location": "westeurope"});
+        client.refused("PUT", &cluster, Some(&body), 409, "MissingSubscriptionRegistration");
     }
 }
