@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`rollout`], [`diff`], [`plan`].
+//! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
@@ -31,6 +31,7 @@ pub mod model;
 pub mod observe;
 pub mod observed;
 pub mod plan;
+pub mod preflight;
 pub mod remark;
 pub mod render;
 pub mod rollout;

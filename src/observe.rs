@@ -117,7 +117,11 @@ pub fn exact_cluster(object: &LiveObject) -> Cluster {
     }
 }
 
-async fn subscriptions(client: &Client, environment: &Environment) -> Result<Vec<Subscription>, ArmError> {
+/// Returns the subscriptions in scope.
+///
+/// # Errors
+/// Any call that fails.
+pub async fn subscriptions(client: &Client, environment: &Environment) -> Result<Vec<Subscription>, ArmError> {
     let subscription = |value: &Value, id: &str| Subscription {
         id: id.to_ascii_lowercase(),
         name: ["/displayName", "/properties/displayName"]

@@ -24,6 +24,8 @@ pub struct Gathered {
     pub plan: Plan,
     /// The documents to write, by kind and object.
     pub documents: BTreeMap<(Kind, ResourceId), Value>,
+    /// What is live.
+    pub observed: Observed,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }
@@ -86,7 +88,12 @@ pub async fn gather(
         .into_iter()
         .map(|object| ((object.kind, object.id), object.body))
         .collect();
-    Ok(Gathered { plan, documents, now })
+    Ok(Gathered {
+        plan,
+        documents,
+        observed,
+        now,
+    })
 }
 
 fn want(

@@ -10,7 +10,9 @@ pub mod error;
 mod failure;
 mod gather;
 mod init;
+mod inquiry;
 mod plan;
+mod preflight;
 mod render;
 mod sandbox;
 mod schema;
@@ -47,6 +49,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Validate(validate::Args),
+    Preflight(preflight::Args),
     Render(render::Args),
     Plan(plan::Args),
     Show(show::Args),
@@ -63,6 +66,7 @@ impl Command {
         match self {
             Command::Init(_) => "init",
             Command::Validate(_) => "validate",
+            Command::Preflight(_) => "preflight",
             Command::Render(_) => "render",
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
@@ -119,6 +123,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
     match command {
         Command::Init(args) => init::run(context, &args),
         Command::Validate(args) => validate::run(context, &args),
+        Command::Preflight(args) => preflight::run(context, &args).await,
         Command::Render(args) => render::run(context, &args),
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),

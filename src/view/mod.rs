@@ -9,5 +9,6 @@ pub mod gates;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;
+pub mod preflight;
 pub mod printer;
 pub mod text;

@@ -26,6 +26,7 @@ mod mistakes;
 mod namespaces;
 mod plan;
 mod plan_file;
+mod preflight;
 mod readme;
 mod reference;
 mod render;

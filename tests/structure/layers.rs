@@ -44,6 +44,7 @@ pub const LAYERS: &[Layer] = &[
         "model", "diagnostic", "diff", "catalog", "config", "kinds", "render", "observed", "rollout", "remark",
     ]),
     core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
+    core("preflight", &["model", "kinds", "observed", "plan"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
@@ -52,12 +53,13 @@ pub const LAYERS: &[Layer] = &[
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "kinds", "observed", "rollout", "desired", "plan",
+        "preflight",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "catalog", "config", "kinds", "render", "observed", "rollout", "desired",
-        "plan", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
