@@ -51,6 +51,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             confirm(context, args, &missing, &connection.endpoint)?;
             registered = register(context, &connection, &missing).await;
             found = find(context, &loaded, environment, &connection).await?;
+            // What Azure says now goes before how the waiting for it ended.
+            let still = inquiry::unregistered(&found.facts);
+            registered
+                .failed
+                .retain(|(subscription, namespace, _)| still.contains(&(subscription.clone(), namespace.clone())));
         }
     }
     let preflight = judge(environment, &connection, found, &registered)?;
