@@ -73,6 +73,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         ["2022-04-01", "2022-04-01", "2022-04-01"],
     ),
     (
+        "Microsoft.ContainerService/locations/kubernetesVersions",
+        ["2024-09-01", "2024-09-01", "2024-09-01"],
+    ),
+    (
         "Microsoft.ContainerService/managedClusters",
         ["2026-05-01", "2024-09-01", "2024-09-01"],
     ),

@@ -5,7 +5,9 @@ use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::Environment;
 use crate::model::{ResourceId, Scope};
 use crate::plan::{Action, Plan};
-use crate::preflight::{Answer, ClusterFacts, Documents, Facts, Limit, Lock, Needs, Permission, PlaceNeed};
+use crate::preflight::{
+    Answer, ClusterFacts, Documents, Facts, Limit, Lock, Needs, Permission, PlaceNeed, SupportedVersion,
+};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,8 @@ const AT_ONCE: usize = 16;
 
 const CLUSTERS: &str = "resources \
 | where type =~ 'microsoft.containerservice/managedclusters' \
-| project id, sku, pools = properties.agentPoolProfiles \
+| project id, location, sku, pools = properties.agentPoolProfiles, \
+version = tostring(properties.currentKubernetesVersion), supportPlan = tostring(properties.supportPlan) \
 | order by id asc";
 
 /// Returns the clusters in scope.
@@ -101,6 +104,37 @@ pub(super) async fn ask(client: &Client, plan: &Plan, needs: &Needs, facts: &mut
     facts.permissions = permissions.into_iter().collect();
     facts.counts = counts.into_iter().collect();
     facts.locks = locks.into_iter().collect();
+}
+
+/// Asks which versions of Kubernetes AKS supports where the clusters are.
+pub(super) async fn ask_versions(client: &Client, facts: &mut Facts) {
+    // The versions are those of the location: any subscription that has a cluster there can ask.
+    let locations: BTreeMap<String, String> = facts
+        .clusters
+        .values()
+        .filter_map(|cluster| {
+            let subscription = cluster.id.value_of("subscriptions")?;
+            Some((cluster.location.clone(), subscription.to_owned()))
+        })
+        .collect();
+    let versions = stream::iter(locations.into_iter().map(|(location, subscription)| async move {
+        let answer = versions(client, &subscription, &location).await;
+        (location, answer)
+    }));
+    facts.versions = versions
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .collect();
+}
+
+async fn versions(client: &Client, subscription: &str, location: &str) -> Answer<Vec<SupportedVersion>> {
+    let path = format!(
+        "/subscriptions/{subscription}/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+    );
+    let resource = client.get(&path).await.map_err(|error| error.to_string())?;
+    SupportedVersion::parse_list(&resource.body).ok_or_else(|| "its answer is not of the form that is known".to_owned())
 }
 
 /// Asks whether the resource providers are registered.

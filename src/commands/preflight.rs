@@ -130,6 +130,7 @@ async fn find(
             "see every cluster in scope".to_owned(),
         );
         inquiry::ask(client, &gathered.plan, &needs, &mut facts).await;
+        inquiry::ask_versions(client, &mut facts).await;
     }
     inquiry::ask_providers(client, &needs, &mut facts).await;
     Ok(Found { gathered, needs, facts })

@@ -1,6 +1,6 @@
 //! What can be said of the clusters before they are written.
 
-use super::{Area, Check, Status};
+use super::{Answer, Area, Check, Status};
 use crate::model::ResourceId;
 use crate::observed::Cluster;
 use serde_json::Value;
@@ -14,12 +14,45 @@ pub struct ClusterFacts {
     pub sku: Option<String>,
     /// The operating systems of its node pools; none if they are not said.
     pub systems: Option<Vec<String>>,
+    /// Its location, in lower case.
+    pub location: String,
+    /// The version of Kubernetes that it runs, such as `1.33.5`.
+    pub version: Option<String>,
+    /// How it is supported, such as `KubernetesOfficial` or `AKSLongTermSupport`.
+    pub plan: Option<String>,
+}
+
+/// A version of Kubernetes that AKS supports at a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupportedVersion {
+    /// The version, such as `1.33`.
+    pub version: String,
+    /// How it is supported.
+    pub plans: Vec<String>,
+}
+
+impl SupportedVersion {
+    /// Reads the answer to the question for a location's versions; none if it is not of the form that is known.
+    pub fn parse_list(body: &Value) -> Option<Vec<SupportedVersion>> {
+        let entry = |entry: &Value| {
+            let plans = entry.pointer("/capabilities/supportPlan")?.as_array()?.iter();
+            Some(SupportedVersion {
+                version: entry.get("version")?.as_str()?.to_owned(),
+                plans: plans.filter_map(Value::as_str).map(str::to_owned).collect(),
+            })
+        };
+        body.get("values")?.as_array()?.iter().map(entry).collect()
+    }
 }
 
 impl ClusterFacts {
     /// Reads a row of Resource Graph, or none if it has no id.
     pub fn parse(row: &Value) -> Option<ClusterFacts> {
         let pools = row.get("pools").and_then(Value::as_array);
+        let text = |key: &str| {
+            let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
+            Some(text.to_owned()).filter(|text| !text.is_empty())
+        };
         let system = |pool: &Value| pool.get("osType").and_then(Value::as_str).map(str::to_owned);
         Some(ClusterFacts {
             id: ResourceId::parse(row.get("id")?.as_str()?)?,
@@ -29,12 +62,20 @@ impl ClusterFacts {
                 .and_then(Value::as_str)
                 .map(str::to_owned),
             systems: pools.map(|pools| pools.iter().filter_map(system).collect()),
+            location: text("location").unwrap_or_default().to_ascii_lowercase(),
+            version: text("version"),
+            plan: text("supportPlan"),
         })
     }
 }
 
-/// Returns what is to be said of a cluster; `written` is whether the plan writes it.
-pub fn checks(cluster: &Cluster, facts: Option<&ClusterFacts>, written: bool) -> Vec<Check> {
+/// Returns what is to be said of a cluster; `versions` are those of its location, `written` is whether the plan writes it.
+pub fn checks(
+    cluster: &Cluster,
+    facts: Option<&ClusterFacts>,
+    versions: Option<&Answer<Vec<SupportedVersion>>>,
+    written: bool,
+) -> Vec<Check> {
     let check = |status, subject: &str, detail: String, advice: Option<String>| Check {
         area: Area::Clusters,
         status,
@@ -83,6 +124,14 @@ pub fn checks(cluster: &Cluster, facts: Option<&ClusterFacts>, written: bool) ->
             Some("add a Linux node pool, or leave the cluster out".to_owned()),
         ),
     });
+    let (status, detail) = support(facts, versions);
+    let advice = (status != Status::Ok).then(|| {
+        format!(
+            "look at `az aks get-versions --location {}`, and upgrade the cluster if its version is not there",
+            facts.location
+        )
+    });
+    found.push(check(status, "Kubernetes version", detail, advice));
     if facts
         .sku
         .as_deref()
@@ -100,4 +149,40 @@ pub fn checks(cluster: &Cluster, facts: Option<&ClusterFacts>, written: bool) ->
         });
     }
     found
+}
+
+/// Whether AKS supports what the cluster runs, and what is to be said of it.
+fn support(facts: &ClusterFacts, versions: Option<&Answer<Vec<SupportedVersion>>>) -> (Status, String) {
+    let Some(version) = &facts.version else {
+        return (Status::Unknown, "Azure did not say which version it runs".to_owned());
+    };
+    let versions = match versions {
+        Some(Ok(versions)) => versions,
+        Some(Err(why)) => {
+            let detail = format!("it runs {version}; Azure did not say which versions it supports: {why}");
+            return (Status::Unknown, detail);
+        }
+        None => {
+            return (
+                Status::Unknown,
+                format!("it runs {version}; nobody asked which are supported"),
+            );
+        }
+    };
+    let minor: Vec<&str> = version.split('.').take(2).collect();
+    let minor = minor.join(".");
+    let Some(supported) = versions.iter().find(|supported| supported.version == minor) else {
+        let detail =
+            format!("it runs {version}, which AKS does not support any more: it may leave the add-on as it is");
+        return (Status::Warning, detail);
+    };
+    let plan = facts.plan.as_deref().unwrap_or("KubernetesOfficial");
+    if supported.plans.iter().any(|known| known.eq_ignore_ascii_case(plan)) {
+        return (Status::Ok, format!("it runs {version}, which AKS supports"));
+    }
+    let detail = format!(
+        "it runs {version}, which AKS supports as {} only",
+        supported.plans.join(", ")
+    );
+    (Status::Warning, detail)
 }

@@ -11,7 +11,7 @@ mod permission;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::ClusterFacts;
+pub use cluster::{ClusterFacts, SupportedVersion};
 pub use nature::Limit;
 pub use need::{ActionNeed, Documents, Needs, PlaceNeed};
 pub use permission::{Grant, Permission, granted};
@@ -129,6 +129,8 @@ pub struct Facts {
     pub locks: BTreeMap<String, Answer<Vec<Lock>>>,
     /// The clusters' own facts.
     pub clusters: BTreeMap<ResourceId, ClusterFacts>,
+    /// The versions of Kubernetes that AKS supports, by location in lower case.
+    pub versions: BTreeMap<String, Answer<Vec<SupportedVersion>>>,
     /// Clusters to be written whose document could not be read, and why.
     pub unread: BTreeMap<ResourceId, String>,
 }
@@ -230,7 +232,9 @@ pub fn checks(plan: &Plan, needs: &Needs, facts: &Facts, clusters: &[Cluster]) -
     checks.extend(lock_checks(plan, facts));
     for cluster in clusters {
         let written = plan.pending().any(|step| step.object.is_within(cluster.id.as_str()));
-        checks.extend(cluster::checks(cluster, facts.clusters.get(&cluster.id), written));
+        let own = facts.clusters.get(&cluster.id);
+        let versions = own.and_then(|own| facts.versions.get(&own.location));
+        checks.extend(cluster::checks(cluster, own, versions, written));
     }
     checks
 }

@@ -310,81 +310,103 @@ fn a_lock_is_missing_nothing_unless_it_stops_a_step() {
 #[test]
 fn clusters_say_what_keeps_them_from_being_written() {
     let cluster = |power: &str| Cluster {
+        power_state: power.into(),
+        ..running()
+    };
+    let facts = |sku: &str, pools: Value| {
+        let row =
+            json!({"id": CLUSTER, "location": "WestEurope", "sku": {"name": sku}, "pools": pools, "version": "1.33.5"});
+        ClusterFacts::parse(&row)
+    };
+    let linux = json!([{"osType": "Windows"}, {"osType": "Linux"}]);
+    let windows = json!([{"osType": "Windows"}]);
+    for (power, facts, written, expected) in [
+        ("Running", facts("Base", linux.clone()), true, vec![]),
+        ("Stopped", facts("Base", linux.clone()), false, vec!["warning state"]),
+        (
+            "Running",
+            facts("Base", windows.clone()),
+            true,
+            vec!["missing Linux node pool"],
+        ),
+        (
+            "Running",
+            facts("Base", windows),
+            false,
+            vec!["warning Linux node pool"],
+        ),
+        (
+            "Running",
+            facts("Base", Value::Null),
+            true,
+            vec!["unknown Linux node pool"],
+        ),
+        ("Running", None, true, vec!["unknown prerequisites of the add-on"]),
+        ("Running", facts("Automatic", linux.clone()), false, vec![]),
+        (
+            "Running",
+            facts("automatic", linux),
+            true,
+            vec!["warning AKS Automatic"],
+        ),
+    ] {
+        let versions = SupportedVersion::parse_list(&versions()).map(Ok);
+        let found = cluster::checks(&cluster(power), facts.as_ref(), versions.as_ref(), written);
+        let bad: Vec<Check> = found.into_iter().filter(|check| check.status != Status::Ok).collect();
+        assert_eq!(lines(&bad), expected);
+    }
+}
+
+fn running() -> Cluster {
+    Cluster {
         id: id(CLUSTER),
         location: "westeurope".into(),
         tags: BTreeMap::new(),
         provisioning_state: "Succeeded".into(),
-        power_state: power.into(),
-    };
-    let facts = |sku: &str, pools: Value| {
-        ClusterFacts::parse(&json!({"id": CLUSTER, "sku": {"name": sku}, "pools": pools})).unwrap()
-    };
-    let linux = json!([{"osType": "Windows"}, {"osType": "Linux"}]);
-    for (cluster, facts, written, expected) in [
-        (
-            cluster("Running"),
-            Some(facts("Base", linux.clone())),
-            true,
-            ["ok state", "ok Linux node pool", ""],
-        ),
-        (
-            cluster("Stopped"),
-            Some(facts("Base", linux.clone())),
-            false,
-            ["warning state", "ok Linux node pool", ""],
-        ),
-        (
-            cluster("Running"),
-            Some(facts("Base", json!([{"osType": "Windows"}]))),
-            true,
-            ["ok state", "missing Linux node pool", ""],
-        ),
-        (
-            cluster("Running"),
-            Some(facts("Base", json!([{"osType": "Windows"}]))),
-            false,
-            ["ok state", "warning Linux node pool", ""],
-        ),
-        (
-            cluster("Running"),
-            Some(facts("Base", Value::Null)),
-            true,
-            ["ok state", "unknown Linux node pool", ""],
-        ),
-        (
-            cluster("Running"),
-            None,
-            true,
-            ["ok state", "unknown prerequisites of the add-on", ""],
-        ),
-        (
-            cluster("Running"),
-            Some(facts("Automatic", linux.clone())),
-            false,
-            ["ok state", "ok Linux node pool", "ok AKS Automatic"],
-        ),
-        (
-            cluster("Running"),
-            Some(facts("automatic", linux)),
-            true,
-            ["ok state", "ok Linux node pool", "warning AKS Automatic"],
-        ),
-    ] {
-        let mut found = lines(&cluster::checks(&cluster, facts.as_ref(), written));
-        found.resize(3, String::new());
-        assert_eq!(found, expected);
+        power_state: "Running".into(),
     }
+}
+
+fn versions() -> Value {
+    json!({"values": [
+        {"version": "1.30", "capabilities": {"supportPlan": ["AKSLongTermSupport"]}},
+        {"version": "1.33", "capabilities": {"supportPlan": ["KubernetesOfficial", "AKSLongTermSupport"]}},
+    ]})
+}
+
+#[test]
+fn a_version_that_aks_does_not_support_is_told() {
+    let supported = SupportedVersion::parse_list(&versions()).map(Ok);
+    let silent: Option<Answer<Vec<SupportedVersion>>> = Some(Err("no answer".into()));
+    for (version, plan, versions, expected) in [
+        ("1.33.5", "KubernetesOfficial", &supported, Status::Ok),
+        ("1.33", "", &supported, Status::Ok),
+        ("1.3.0", "", &supported, Status::Warning),
+        ("1.30.2", "KubernetesOfficial", &supported, Status::Warning),
+        ("1.30.2", "AKSLongTermSupport", &supported, Status::Ok),
+        ("1.29.9", "AKSLongTermSupport", &supported, Status::Warning),
+        ("", "", &supported, Status::Unknown),
+        ("1.33.5", "", &silent, Status::Unknown),
+        ("1.33.5", "", &None, Status::Unknown),
+    ] {
+        let row = json!({"id": CLUSTER, "pools": [], "version": version, "supportPlan": plan});
+        let found = cluster::checks(&running(), ClusterFacts::parse(&row).as_ref(), versions.as_ref(), false);
+        let check = found
+            .iter()
+            .find(|check| check.subject == "Kubernetes version")
+            .unwrap();
+        assert_eq!(check.status, expected, "{version} {plan}: {}", check.detail);
+    }
+    assert_eq!(SupportedVersion::parse_list(&json!({"value": []})), None);
+    assert_eq!(
+        SupportedVersion::parse_list(&json!({"values": [{"version": "1.33"}]})),
+        None
+    );
 }
 
 #[test]
 fn what_is_written_decides_what_has_to_be_looked_at_by_hand() {
-    let cluster = Cluster {
-        id: id(CLUSTER),
-        location: String::new(),
-        tags: BTreeMap::new(),
-        provisioning_state: "Succeeded".into(),
-        power_state: "Running".into(),
-    };
+    let cluster = running();
     let subjects = |plan: &Plan| -> Vec<String> {
         let notes = notes(plan, std::slice::from_ref(&cluster));
         notes.into_iter().map(|note| note.subject).collect()

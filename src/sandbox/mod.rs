@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod address;
+pub mod aks_versions;
 pub mod authority;
 pub mod body;
 pub mod builtins;

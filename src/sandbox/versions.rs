@@ -119,6 +119,11 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         CLUSTERS,
     ),
     (
+        "microsoft.containerservice/locations/kubernetesversions",
+        "locations/kubernetesVersions",
+        CLUSTERS,
+    ),
+    (
         "microsoft.resourcegraph/resources",
         "resources",
         &["2021-03-01", "2022-10-01", "2024-04-01"],

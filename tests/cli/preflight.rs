@@ -48,7 +48,7 @@ fn where_nothing_is_missing_it_says_so_and_writes_nothing() {
       providers             3        0        0        0
       limits                2        0        0        0
       locks                 1        0        0        0
-      clusters              4        0        0        0
+      clusters              6        0        0        0
 
     Not looked at
       permissions: conditions of role assignments (ABAC), deny assignments and policies that deny our own writes are not in this answer; a role that is only eligible (PIM) counts when it is activated
@@ -228,11 +228,14 @@ fn a_lock_in_the_way_is_told_and_does_stop_the_apply() {
 }
 
 #[test]
-fn an_automatic_cluster_is_told() {
+fn automatic_clusters_and_old_versions_are_told() {
     let folder = reset(&[]);
     folder.tamper("/aks-dev-weu-01", |cluster| cluster["sku"]["name"] = json!("Automatic"));
+    folder.tamper("/aks-dev-neu-01", |cluster| {
+        cluster["properties"]["currentKubernetesVersion"] = json!("1.27.3");
+    });
     let document = folder.run("preflight dev --sandbox --format json").expect(0).json();
-    assert_eq!(bad(&document), ["warning AKS Automatic"]);
+    assert_eq!(bad(&document), ["warning AKS Automatic", "warning Kubernetes version"]);
 }
 
 #[test]
