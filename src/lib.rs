@@ -11,6 +11,7 @@
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
 //! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`].
+//! [`desired`], [`rollout`], [`diff`], [`plan`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
@@ -35,6 +36,7 @@ pub mod preflight;
 pub mod remark;
 pub mod render;
 pub mod rollout;
+pub mod rules;
 pub mod sandbox;
 pub mod store;
 pub mod view;

@@ -33,6 +33,7 @@ pub const LAYERS: &[Layer] = &[
     core("model", &[]),
     core("diff", &[]),
     core("yaml", &["diagnostic"]),
+    core("rules", &[]),
     core("catalog", &["model", "diagnostic"]),
     core("config", &["model", "diagnostic", "yaml", "catalog"]),
     core("kinds", &["model", "diff"]),
@@ -86,6 +87,8 @@ pub const HOMES: &[Home] = &[
         "the rest of the tool must not know whether it speaks to the sandbox"),
     home(&["granit_parser"], &["yaml"],
         "YAML is read in one place, with positions and limits"),
+    home(&["regorus"], &["rules"],
+        "rules are evaluated behind the normaliser, which makes the engine agree with Gatekeeper"),
     home(&["handlebars"], &["render"],
         "templates are checked before they are rendered"),
     home(&["similar"], &["view", "diff"],
@@ -172,7 +175,7 @@ mod tests {
     #[test]
     fn no_effect_has_its_home_in_the_core() {
         // What these do is pure; they have a home so that it is done in one way.
-        let pure = ["granit_parser", "handlebars", "similar"];
+        let pure = ["granit_parser", "regorus", "handlebars", "similar"];
         for home in HOMES {
             for module in home.homes {
                 let name = module.split("::").next().unwrap_or_default();

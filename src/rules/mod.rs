@@ -1,0 +1,16 @@
+//! Gatekeeper's rules, evaluated without a cluster: templates, what they say of an object, and suites that test them.
+//!
+//! Owns the engine and what makes it answer as Gatekeeper does. Must not know Azure, environments or where files come from.
+//! What is evaluated and what is not stands in `docs/rules.md`.
+
+mod builtins;
+mod normalise;
+mod rule;
+mod schema;
+mod template;
+
+pub use rule::{Evaluation, Inventory, Rule, Violation};
+pub use template::{Source, Template, TemplateError};
+
+#[cfg(test)]
+mod oracle;
