@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`].
-//! [`desired`], [`rollout`], [`diff`], [`plan`], [`rules`].
+//! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
+//! [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
@@ -28,6 +28,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod diff;
 pub mod kinds;
+pub mod manifest;
 pub mod model;
 pub mod observe;
 pub mod observed;

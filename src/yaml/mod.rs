@@ -5,11 +5,13 @@
 
 mod scalar;
 mod source;
+mod stream;
 mod syntax;
 mod tree;
 
 pub use scalar::{Plain, Scalar};
 pub use source::Lines;
+pub use stream::{Occurrence, OccurrenceKind, events};
 
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -81,7 +83,7 @@ pub struct Document {
 /// `file` is its path as messages show it. At most one of the diagnostics is about syntax; the tree then holds what stands before it.
 pub fn parse(file: &str, content: &[u8]) -> (Option<Document>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let text = match source::text(file, content, &mut diagnostics) {
+    let text = match source::text(file, content, LONGEST_FILE, &mut diagnostics) {
         Some(text) => text,
         None => return (None, diagnostics),
     };

@@ -1,6 +1,5 @@
 //! From bytes to text and its lines: what must hold before a file is parsed at all.
 
-use super::LONGEST_FILE;
 use crate::diagnostic::{Diagnostic, Span};
 
 /// The starts of a text's lines, to turn bytes into lines and columns.
@@ -82,10 +81,15 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// Returns the text of a file that can be parsed; none after an error that leaves nothing to parse.
-pub(super) fn text<'a>(file: &str, content: &'a [u8], diagnostics: &mut Vec<Diagnostic>) -> Option<&'a str> {
-    if content.len() > LONGEST_FILE {
+pub(super) fn text<'a>(
+    file: &str,
+    content: &'a [u8],
+    longest: usize,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<&'a str> {
+    if content.len() > longest {
         diagnostics.push(Diagnostic::file_error("file too large", file).hint(format!(
-            "it has more than {LONGEST_FILE} bytes, and that is the longest that is read"
+            "it has more than {longest} bytes, and that is the longest that is read"
         )));
         return None;
     }

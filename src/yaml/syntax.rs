@@ -1,18 +1,18 @@
 //! Our own words for the syntax errors that people make; the parser's for the others.
 
-use super::{DEEPEST, Lines};
+use super::Lines;
 use crate::diagnostic::{Diagnostic, Span};
 use granit_parser::{ErrorKind, ScanError};
 
 /// Returns the diagnostic of a syntax error.
-pub(super) fn diagnose(file: &str, text: &str, lines: &Lines<'_>, error: &ScanError) -> Diagnostic {
+pub(super) fn diagnose(file: &str, text: &str, lines: &Lines<'_>, error: &ScanError, deepest: usize) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or_default();
     let span = place(text, lines, at);
     if let Some(tab) = tab_of(text, lines, span.line, error.kind()) {
         return Diagnostic::error("tab in indentation", file, tab, "YAML is indented with spaces only")
             .hint("replace each tab at the start of a line by spaces");
     }
-    let (label, hint) = words(error);
+    let (label, hint) = words(error, deepest);
     let diagnostic = Diagnostic::error("syntax error", file, span, label);
     match hint {
         Some(hint) => diagnostic.hint(hint),
@@ -55,10 +55,10 @@ fn tab_of(text: &str, lines: &Lines<'_>, line: usize, kind: &ErrorKind) -> Optio
     Some(lines.span(at, at + 1))
 }
 
-fn words(error: &ScanError) -> (String, Option<&'static str>) {
+fn words(error: &ScanError, deepest: usize) -> (String, Option<&'static str>) {
     let fixed = |label: &str, hint: Option<&'static str>| (label.to_owned(), hint);
     match error.kind() {
-        ErrorKind::RecursionLimitExceeded => (format!("nested more than {DEEPEST} levels deep"), None),
+        ErrorKind::RecursionLimitExceeded => (format!("nested more than {deepest} levels deep"), None),
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
             fixed("a quote is opened before here and never closed", None)
         }

@@ -34,7 +34,9 @@ pub(super) fn build(file: &str, text: &str, diagnostics: &mut Vec<Diagnostic>) -
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                builder.diagnostics.push(syntax::diagnose(file, text, &lines, &error));
+                builder
+                    .diagnostics
+                    .push(syntax::diagnose(file, text, &lines, &error, DEEPEST));
                 complete = false;
                 break;
             }
