@@ -4,11 +4,19 @@
 //! What is evaluated and what is not stands in `docs/rules.md`.
 
 mod builtins;
+mod constraint;
+mod matching;
 mod normalise;
+mod review;
 mod rule;
 mod schema;
+mod selector;
+pub mod suite;
 mod template;
 
+pub use constraint::{Constraint, ConstraintError};
+pub use matching::{Match, MatchError, Origin, UnknownNamespace};
+pub use review::{Review, ReviewError};
 pub use rule::{Evaluation, Inventory, Rule, Violation};
 pub use template::{Source, Template, TemplateError};
 

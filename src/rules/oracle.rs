@@ -1,6 +1,6 @@
 //! Gatekeeper's own verdicts, against ours: `tests/data/oracle`.
 
-use super::{Inventory, Rule, Template};
+use super::{Inventory, Match, Origin, Review, Rule, Template};
 use serde_json::{Value, json};
 
 fn lines(text: &'static str) -> impl Iterator<Item = Value> {
@@ -143,4 +143,48 @@ fn equal(a: &Value, b: &Value) -> bool {
         }
         _ => a == b,
     }
+}
+
+#[test]
+fn matching() {
+    let mut wrong = Vec::new();
+    for line in lines(include_str!("../../tests/data/oracle/match.jsonl")) {
+        let ours = Match::new(line.get("match"));
+        // A Namespace is reviewed in the namespace of its own name.
+        let namespace = Some(&line["namespace_object"]).filter(|namespace| !namespace.is_null());
+        let ours = ours.map(|matching| matching.applies(&line["object"], namespace, Origin::Original));
+        let same = match (&ours, &line["matched"]) {
+            (Err(_), theirs) => theirs["stage"] == "constraint",
+            (Ok(Err(_)), theirs) => theirs["stage"] == "match",
+            (Ok(Ok(ours)), theirs) => Some(*ours) == theirs.as_bool(),
+        };
+        if !same {
+            wrong.push(format!("{line}\n   ours {ours:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
+}
+
+#[test]
+fn reviews() {
+    let mut wrong = Vec::new();
+    for line in lines(include_str!("../../tests/data/oracle/review.jsonl")) {
+        let ours = Review::of_review(&line["review"]);
+        let (seen, matched) = (&line["seen"], &line["matched"]);
+        let same = match &ours {
+            Err(_) => seen.get("error").is_some() && matched.is_null(),
+            Ok(review) => {
+                let block = Some(&line["match"]).filter(|block| !block.is_null());
+                let meant = review.is_meant(&Match::new(block).unwrap(), &|_| None, Origin::Original);
+                match meant {
+                    Err(_) => matched.get("error").is_some(),
+                    Ok(meant) => Some(meant) == matched.as_bool() && (!meant || equal(review.request(), seen)),
+                }
+            }
+        };
+        if !same {
+            wrong.push(format!("{}\n   ours {ours:?}\n   theirs {seen} {matched}", line["id"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
 }

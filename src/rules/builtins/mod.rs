@@ -180,3 +180,10 @@ pub(super) fn install(engine: &mut Engine) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Returns whether a regular expression finds something in a text; none for what is no regular expression to RE2.
+pub(super) fn finds(pattern: &str, text: &str) -> Option<bool> {
+    let found = pattern::matches(&[Value::from(pattern), Value::from(text)]);
+    take_failure();
+    found.as_bool().ok().copied()
+}

@@ -1,0 +1,200 @@
+//! Tests of suites.
+
+use super::*;
+use crate::rules::Template;
+
+/// The files of `tests/data/suites`.
+fn file(path: &str) -> Option<Vec<u8>> {
+    let text = match path {
+        "template.yaml" => include_str!("../../../tests/data/suites/template.yaml"),
+        "constraint.yaml" => include_str!("../../../tests/data/suites/constraint.yaml"),
+        "allowed.yaml" => include_str!("../../../tests/data/suites/allowed.yaml"),
+        "denied.yaml" => include_str!("../../../tests/data/suites/denied.yaml"),
+        "elsewhere.yaml" => include_str!("../../../tests/data/suites/elsewhere.yaml"),
+        "review.yaml" => include_str!("../../../tests/data/suites/review.yaml"),
+        "inventory.yaml" => include_str!("../../../tests/data/suites/inventory.yaml"),
+        "malformed.yaml" => "a: [1\n",
+        "two.yaml" => "a: 1\n---\nb: 2\n",
+        "bad-constraint.yaml" => {
+            "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: NeedsOwner\nmetadata: {name: x}\nspec: {match: {namespaces: [A]}}\n"
+        }
+        _ => return None,
+    };
+    Some(text.as_bytes().to_vec())
+}
+
+const HEADER: &str = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\n";
+
+fn no_template(_: &str) -> Option<Result<Template, String>> {
+    None
+}
+
+fn run_text(text: &str) -> SuiteResult {
+    let suite = Suite::parse("suite.yaml", text.as_bytes()).unwrap();
+    let files = Files {
+        read: &file,
+        template: &no_template,
+    };
+    run(&suite, &files)
+}
+
+/// Returns how one case comes out.
+fn case(case: &str) -> Outcome {
+    let text = format!(
+        "{HEADER}tests: [{{name: t, template: template.yaml, constraint: constraint.yaml, cases: [{{name: c, {case}}}]}}]\n"
+    );
+    run_text(&text).tests.remove(0).cases.remove(0).outcome
+}
+
+fn failure(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_suite_that_is_right_passes() {
+    let result = run_text(include_str!("../../../tests/data/suites/suite.yaml"));
+    assert!(result.passed(), "{result:#?}");
+    let outcomes: Vec<_> = result.tests.iter().flat_map(|test| &test.cases).collect();
+    assert_eq!(
+        outcomes.iter().filter(|case| case.outcome == Outcome::Passed).count(),
+        7
+    );
+    assert_eq!(
+        outcomes.iter().filter(|case| case.outcome == Outcome::Skipped).count(),
+        1
+    );
+}
+
+#[test]
+fn what_is_not_as_expected_fails_with_what_was_found() {
+    let cases = [
+        (
+            "object: denied.yaml, assertions: [{violations: no}]",
+            "expected no violation, found 2; violations: `needs the label owner`, `needs the label team`",
+        ),
+        (
+            "object: allowed.yaml, assertions: [{}]",
+            "expected at least one violation, found 0; violations: none at all",
+        ),
+        (
+            "object: denied.yaml, assertions: [{violations: 1, message: \"label\"}]",
+            "expected one violation with a message like `label`, found 2; violations: `needs the label owner`, `needs the label team`",
+        ),
+        (
+            "object: denied.yaml, assertions: [{message: \"^owner\"}]",
+            "expected at least one violation with a message like `^owner`, found 0; violations: `needs the label owner`, `needs the label team`",
+        ),
+        (
+            "object: gone.yaml, assertions: [{violations: no}]",
+            "gone.yaml: no such file",
+        ),
+        (
+            "object: two.yaml, assertions: [{violations: no}]",
+            "two.yaml: 2 documents, and one is wanted",
+        ),
+        (
+            "object: allowed.yaml, inventory: [gone.yaml], assertions: [{violations: no}]",
+            "gone.yaml: no such file",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(failure(case(text)), expected, "{text}");
+    }
+    let malformed = failure(case("object: malformed.yaml, assertions: [{violations: no}]"));
+    assert!(malformed.starts_with("malformed.yaml:1:"), "{malformed}");
+}
+
+#[test]
+fn a_test_that_cannot_be_set_up_fails() {
+    let cases = [
+        (
+            "template: gone.yaml, constraint: constraint.yaml",
+            "gone.yaml: no such file",
+        ),
+        (
+            "template: template.yaml, constraint: gone.yaml",
+            "gone.yaml: no such file",
+        ),
+        (
+            "template: allowed.yaml, constraint: constraint.yaml",
+            "allowed.yaml: not a ConstraintTemplate: it is `v1, Pod`",
+        ),
+        (
+            "template: template.yaml, constraint: allowed.yaml",
+            "allowed.yaml: not a constraint of `NeedsOwner`: it is `v1, Pod`",
+        ),
+        (
+            "template: template.yaml, constraint: constraint.yaml, expansion: e.yaml",
+            "`expansion` is not supported",
+        ),
+    ];
+    for (test, expected) in cases {
+        let text = format!(
+            "{HEADER}tests: [{{name: t, {test}, cases: [{{name: c, object: allowed.yaml, assertions: [{{violations: no}}]}}]}}]\n"
+        );
+        let result = run_text(&text);
+        assert!(!result.passed());
+        assert_eq!(failure(result.tests[0].outcome.clone()), expected);
+    }
+}
+
+#[test]
+fn an_invalid_constraint_is_what_an_invalid_test_wants() {
+    let outcome = |constraint: &str| {
+        let text =
+            format!("{HEADER}tests: [{{name: t, template: template.yaml, constraint: {constraint}, invalid: true}}]\n");
+        run_text(&text).tests.remove(0).outcome
+    };
+    assert_eq!(outcome("bad-constraint.yaml"), Outcome::Passed);
+    assert!(failure(outcome("constraint.yaml")).contains("nothing refuses it"));
+    assert_eq!(failure(outcome("gone.yaml")), "gone.yaml: no such file");
+}
+
+#[test]
+fn a_path_can_stand_for_a_rule_of_our_own() {
+    let template = |path: &str| {
+        let rego = "package p\nviolation[{\"msg\": \"never\"}] { true }\n";
+        (path == "never.rego").then(|| Ok(Template::from_rego("NeedsOwner", Value::Null, rego)))
+    };
+    let text = format!(
+        "{HEADER}tests: [{{name: t, template: never.rego, constraint: constraint.yaml, cases: [{{name: c, object: allowed.yaml, assertions: [{{message: never}}]}}]}}]\n"
+    );
+    let suite = Suite::parse("suite.yaml", text.as_bytes()).unwrap();
+    let files = Files {
+        read: &file,
+        template: &template,
+    };
+    assert!(run(&suite, &files).passed());
+}
+
+#[test]
+fn a_suite_that_proves_nothing_or_says_too_much_is_refused() {
+    let test = |more: &str| format!("tests: [{{name: t, template: t, constraint: c{more}}}]");
+    let case = |more: &str| test(&format!(", cases: [{{name: c, object: o{more}}}]"));
+    let cases = [
+        ("tests: []".to_owned(), "`tests` is empty"),
+        ("test: []".to_owned(), "unknown key `test`"),
+        (test(""), "`tests[0].cases` is empty"),
+        (
+            test(", invalid: true, cases: [{name: c, object: o, assertions: [{}]}]"),
+            "cannot have cases",
+        ),
+        (case(""), "`tests[0].cases[0].assertions` is empty"),
+        (case(", assertion: []"), "unknown key `assertion`"),
+        (
+            case(", assertions: [{violations: maybe}]"),
+            "must be `yes`, `no` or a number",
+        ),
+        (case(", assertions: [{message: \"(\"}]"), "no regular expression"),
+        ("tests: [{name: t}]".to_owned(), "`tests[0].template` is missing"),
+    ];
+    for (text, expected) in cases {
+        let errors = Suite::parse("suite.yaml", format!("{HEADER}{text}\n").as_bytes()).unwrap_err();
+        assert!(errors[0].label.contains(expected), "{text}: {errors:?}");
+    }
+    let other = Suite::parse("suite.yaml", b"kind: Pod\n").unwrap_err();
+    assert_eq!(other[0].summary, "not a suite");
+}
