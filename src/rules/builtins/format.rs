@@ -48,7 +48,7 @@ impl Argument {
         match self {
             Argument::Int(int) => int.to_string(),
             Argument::Big(text) | Argument::Text(text) => text.clone(),
-            Argument::Float(float) => general(*float, None, false, true),
+            Argument::Float(float) => general(*float, None, false),
         }
     }
 }
@@ -440,9 +440,8 @@ fn character(int: i64, verb: char, flags: Flags) -> String {
 
 fn floating(float: f64, verb: char, flags: Flags) -> String {
     let text = match verb {
-        'v' => general(float, flags.precision, false, true),
-        'g' => general(float, flags.precision, false, false),
-        'G' => general(float, flags.precision, true, false),
+        'v' | 'g' => general(float, flags.precision, false),
+        'G' => general(float, flags.precision, true),
         'f' | 'F' => format!("{float:.*}", flags.precision.unwrap_or(6)),
         'e' => exponent(float, Some(flags.precision.unwrap_or(6)), 'e'),
         'E' => exponent(float, Some(flags.precision.unwrap_or(6)), 'E'),
@@ -465,8 +464,8 @@ fn exponent(float: f64, precision: Option<usize>, letter: char) -> String {
     format!("{mantissa}{letter}{sign}{digits:0>2}")
 }
 
-/// Returns a number in the shorter of its two notations; `%v` waits for 21 digits with the exponent, `%g` for the precision.
-fn general(float: f64, precision: Option<usize>, upper: bool, wide: bool) -> String {
+/// Returns a number in the shorter of its two notations.
+fn general(float: f64, precision: Option<usize>, upper: bool) -> String {
     let letter = if upper { 'E' } else { 'e' };
     let shortest = match precision {
         Some(precision) => format!("{float:.*e}", precision.max(1) - 1),
@@ -474,11 +473,9 @@ fn general(float: f64, precision: Option<usize>, upper: bool, wide: bool) -> Str
     };
     let (mantissa, power) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let power: i64 = power.parse().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
     let limit = match precision {
         Some(precision) => i64::try_from(precision.max(1)).unwrap_or(i64::MAX),
-        None if wide => 21,
-        None => i64::try_from(digits.max(6)).unwrap_or(21).max(21),
+        None => 6,
     };
     if power < -4 || power >= limit {
         let exact = precision.map(|precision| precision.max(1) - 1);

@@ -2,11 +2,12 @@
 //!
 //! Owns which functions there are. Must not know templates or Kubernetes.
 
+mod arithmetic;
 mod format;
 mod own;
 mod pattern;
 
-use super::normalise::Function;
+use super::normalise::{Function, OPERATORS};
 use regorus::{Engine, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -104,7 +105,7 @@ const ENGINE: [(&str, usize); 88] = [
 ];
 
 /// Functions that no verdict offline can depend on.
-const OUTSIDE: [&str; 9] = [
+const OUTSIDE: [&str; 8] = [
     "external_data",
     "http.send",
     "net.lookup_ip_addr",
@@ -112,7 +113,6 @@ const OUTSIDE: [&str; 9] = [
     "providers.aws.sign_req",
     "rand.intn",
     "time.now_ns",
-    "trace",
     "uuid.rfc4122",
 ];
 
@@ -176,6 +176,12 @@ pub(super) fn install(engine: &mut Engine) -> Result<(), String> {
         let call = move |values: Vec<Value>| Ok(function(&values));
         engine
             .add_extension(name.to_owned(), arguments, Box::new(call))
+            .map_err(|error| error.to_string())?;
+    }
+    for (operator, name) in OPERATORS {
+        let call = move |values: Vec<Value>| Ok(arithmetic::calculate(operator, &values));
+        engine
+            .add_extension(name.to_owned(), 2, Box::new(call))
             .map_err(|error| error.to_string())?;
     }
     Ok(())

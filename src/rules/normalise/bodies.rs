@@ -1,10 +1,10 @@
 //! The rewriting: heads repeated for further bodies, semicolons before brackets, and negations without undefined parts.
 
-use super::Refusal;
 use super::edit::{Edits, Normalised, Piece};
 use super::lint::Function;
-use super::names::Names;
+use super::names::{Names, visit_rule};
 use super::syntax::{Body, Expr, ExprKind, Module, Part, Range, Rule, Statement, StatementKind};
+use super::{OPERATORS, Refusal};
 use std::collections::BTreeMap;
 
 /// Returns a module's text as the engine needs it.
@@ -45,6 +45,8 @@ struct Rewriting<'a> {
 
 impl Rewriting<'_> {
     fn rule(&mut self, rule: &Rule) {
+        // From the outside in, so that the outermost call stands first.
+        visit_rule(rule, &mut |expr| self.arithmetic(expr));
         for term in &rule.terms {
             self.closures(term);
         }
@@ -68,6 +70,23 @@ impl Rewriting<'_> {
             pieces.push(Piece::Made(" ".to_owned(), start));
             self.edits.insert(start, pieces);
         }
+    }
+
+    /// Writes an operator of arithmetic as a call, so that it is calculated as OPA does.
+    fn arithmetic(&mut self, expr: &Expr) {
+        let ExprKind::Binary(operator, left, right) = &expr.kind else {
+            return;
+        };
+        let known = OPERATORS.iter().find(|(known, _)| known == operator);
+        let Some((_, name)) = known else { return };
+        let (start, end) = (expr.range.start, expr.range.end);
+        let between = Range {
+            start: left.range.end,
+            end: right.range.start,
+        };
+        self.edits.insert(start, vec![Piece::Made(format!("{name}("), start)]);
+        self.edits.between(between, ", ".to_owned());
+        self.edits.insert(end, vec![Piece::Made(")".to_owned(), end)]);
     }
 
     fn body(&mut self, body: &Body) {

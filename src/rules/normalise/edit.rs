@@ -58,6 +58,11 @@ impl<'a> Edits<'a> {
         self.changes.push((range, vec![Piece::Made(text, range.start)]));
     }
 
+    /// Puts a text in the place of what stands between two expressions.
+    pub(super) fn between(&mut self, range: Range, text: String) {
+        self.changes.push((range, vec![Piece::Made(text, range.start)]));
+    }
+
     /// Returns a range as it stands now.
     pub(super) fn rendered(&self, range: Range) -> Vec<Piece> {
         let mut changes: Vec<_> = self.changes.iter().collect();

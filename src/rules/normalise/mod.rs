@@ -16,6 +16,15 @@ pub use lint::Function;
 
 use std::collections::BTreeMap;
 
+/// The operators of arithmetic, and the functions that are written for them: the engine calculates in binary, OPA does not.
+pub const OPERATORS: [(&str, &str); 5] = [
+    ("+", "arithmetic__.plus"),
+    ("-", "arithmetic__.minus"),
+    ("*", "arithmetic__.times"),
+    ("/", "arithmetic__.divided"),
+    ("%", "arithmetic__.modulo"),
+];
+
 /// Which Rego a text is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {

@@ -85,12 +85,32 @@ fn each_further_body_gets_the_head() {
 
 #[test]
 fn a_line_that_starts_with_a_bracket_is_a_statement() {
-    check("x := 1\n  (x + 1) == 2", "x := 1;\n  (x + 1) == 2");
-    check("x := 1;\n  (x + 1) == 2", "x := 1;\n  (x + 1) == 2");
-    check(
-        "x := 1 # why (not)\n  (x + 1) == 2",
-        "x := 1; # why (not)\n  (x + 1) == 2",
-    );
+    check("x := 1\n  (x) == 2", "x := 1;\n  (x) == 2");
+    check("x := 1;\n  (x) == 2", "x := 1;\n  (x) == 2");
+    check("x := 1 # why (not)\n  (x) == 2", "x := 1; # why (not)\n  (x) == 2");
+}
+
+#[test]
+fn arithmetic_is_calculated_as_opa_does() {
+    let cases = [
+        ("x := 1 + 2", "x := arithmetic__.plus(1, 2)"),
+        (
+            "x := 1 - 2 # why\n * 3",
+            "x := arithmetic__.minus(1, arithmetic__.times(2, 3))",
+        ),
+        (
+            "x := (1 + 2) / 3 - 4",
+            "x := arithmetic__.minus(arithmetic__.divided((arithmetic__.plus(1, 2)), 3), 4)",
+        ),
+        (
+            "not input.a + 1 == 2",
+            "hoisted1 := arithmetic__.plus(input.a, 1); not hoisted1 == 2",
+        ),
+        ("x := {1} | {2}; x", "x := {1} | {2}; x"),
+    ];
+    for (body, expected) in cases {
+        check(body, expected);
+    }
 }
 
 #[test]
