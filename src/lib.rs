@@ -11,7 +11,6 @@
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
 //! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
-//! [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
