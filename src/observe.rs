@@ -30,7 +30,7 @@ const AT_ONCE: usize = 16;
 /// Any call that fails, but for objects that ARM says are absent.
 pub async fn observe(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
     let subscriptions = subscriptions(client, environment).await?;
-    let (assignments, sets, plans, clusters) = futures::try_join!(
+    let (assignments, sets, plans, exemptions, clusters) = futures::try_join!(
         listed(client, Kind::PolicyAssignment, &environment.scope, "policyAssignments"),
         listed(
             client,
@@ -39,6 +39,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
             "policySetDefinitions"
         ),
         defender::plans(client, environment, &subscriptions),
+        exemptions(client, environment, &subscriptions),
         clusters(client, environment),
     )?;
     let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
@@ -50,7 +51,13 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         subscriptions
     };
     observed.nodes = defender::nodes(client, environment, &plans).await?;
-    for object in assignments.into_iter().chain(sets).chain(plans).chain(roles) {
+    for object in assignments
+        .into_iter()
+        .chain(sets)
+        .chain(plans)
+        .chain(exemptions)
+        .chain(roles)
+    {
         observed.insert(object);
     }
     for (cluster, object) in clusters {
@@ -177,6 +184,43 @@ async fn listed(client: &Client, kind: Kind, scope: &Scope, collection: &str) ->
             })
         })
         .collect())
+}
+
+/// The policy exemptions at the environment's scope and below it: a list at a subscription shows those of everything in it, one at a
+/// management group only its own and those above.
+async fn exemptions(
+    client: &Client,
+    environment: &Environment,
+    subscriptions: &[Subscription],
+) -> Result<Vec<LiveObject>, ArmError> {
+    let own = environment.scope.path();
+    let below = match environment.scope {
+        Scope::ManagementGroup(_) => subscriptions
+            .iter()
+            .map(|subscription| format!("/subscriptions/{}", subscription.id))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let scopes = below.into_iter().chain([own.clone()]);
+    let lists = stream::iter(scopes.map(|scope| async move {
+        let path = format!("{scope}/providers/Microsoft.Authorization/policyExemptions");
+        let exactly = [("$filter", "atExactScope()")];
+        let is_group = Scope::parse(&scope).is_some_and(|scope| matches!(scope, Scope::ManagementGroup(_)));
+        let items = client.list(&path, if is_group { &exactly } else { &[] }).await?;
+        let objects = items.into_iter().filter_map(|wire| {
+            let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
+            // What stands above concerns whoever put it there.
+            id.is_within(&scope).then_some(LiveObject {
+                kind: Kind::PolicyExemption,
+                id,
+                wire,
+                etag: None,
+            })
+        });
+        Ok::<_, ArmError>(objects.collect::<Vec<_>>())
+    }));
+    let found: Vec<Vec<LiveObject>> = lists.buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The role assignments at and below the environment's scope, and in subscriptions beside it that hold what a parameter names.

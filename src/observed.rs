@@ -123,6 +123,7 @@ impl LiveObject {
         let named = match self.kind {
             Kind::PolicyAssignment => mark.assignment_name().eq_ignore_ascii_case(name),
             Kind::PolicySetDefinition => mark.names_set_definition(name),
+            Kind::PolicyExemption => mark.names_exemption(name, self.id.scope()),
             Kind::RoleAssignment => {
                 let role = self
                     .wire

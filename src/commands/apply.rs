@@ -5,6 +5,7 @@ use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use super::plan::read;
 use crate::apply::{self, Outcome, Report, Run};
+use crate::kinds::Kind;
 use crate::plan::{Plan, Step};
 use crate::view::printer::{Format, Verbosity};
 use crate::view::text::json;
@@ -148,7 +149,12 @@ fn allowed(plan: &Plan, names: &[String]) -> Result<(), CommandError> {
         "the plan weakens, and that was not allowed; nothing was written",
     );
     for step in &refused {
-        error = error.detail(format!("{} {} `{}`", step.action, step.kind.label(), step.object));
+        let text = |value: &serde_json::Value| value.pointer("/properties/description")?.as_str().map(str::to_owned);
+        let why = (step.kind == Kind::PolicyExemption)
+            .then(|| step.after.as_ref().and_then(text))
+            .flatten();
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        error = error.detail(format!("{} {} `{}`{why}", step.action, step.kind.label(), step.object));
     }
     let name = |step: &&Step| step.gate.clone().unwrap_or_else(|| step.object.as_str().to_owned());
     let names: BTreeSet<String> = refused.iter().map(name).collect();

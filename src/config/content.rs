@@ -30,6 +30,10 @@ pub(super) struct Content<'c> {
     pub excludes_namespaces: bool,
     /// What its members are for.
     pub kind: InitiativeKind,
+    /// Whether a member judges objects inside a cluster, as far as that is known.
+    pub kubernetes: bool,
+    /// The references of its members.
+    pub references: Vec<String>,
     /// Whether an assignment of it needs an identity, as far as that is known.
     pub needs_identity: bool,
     /// Whether it is a gate of Defender, which has no policy behind it.
@@ -56,6 +60,8 @@ impl Content<'_> {
             ceiling: None,
             excludes_namespaces: true,
             kind: InitiativeKind::Admission,
+            kubernetes: false,
+            references: Vec::new(),
             needs_identity: false,
             is_defender: false,
         }
@@ -206,6 +212,12 @@ impl<'c> Check<'c, '_> {
             ceiling: highest(ceilings),
             excludes_namespaces: facts.parameters.contains_key(EXCLUDED_NAMESPACES),
             kind: InitiativeKind::Admission,
+            kubernetes: facts
+                .members
+                .iter()
+                .filter_map(|member| self.catalog.facts_of_member(member))
+                .any(VersionFacts::is_kubernetes),
+            references: facts.members.iter().map(|member| member.reference_id.clone()).collect(),
             needs_identity: facts
                 .members
                 .iter()
@@ -253,6 +265,10 @@ impl<'c> Check<'c, '_> {
                 InitiativeKind::Enablement => facts.acting_effect().is_some(),
             };
             stuck = stuck.zip(facts).map(|(stuck, facts)| stuck && !moves(facts));
+            content
+                .references
+                .extend(member.reference_id.map(|reference| reference.value.to_owned()));
+            content.kubernetes |= facts.is_some_and(VersionFacts::is_kubernetes);
             content.needs_identity |= facts.is_some_and(VersionFacts::needs_identity);
             if let (InitiativeKind::Enablement, Some(facts)) = (kind, facts) {
                 self.enables(member, facts);

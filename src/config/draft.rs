@@ -3,14 +3,17 @@
 //! A part that is wrong is absent here: its mistake is told already.
 
 use super::content::Content;
-use super::estate::{Cloud, Clusters, DefenderContainers, Environment, Gate, Guide, Incident, InitiativeKind, Mode};
-use super::format::{definition_name, set_definition_name};
+use super::estate::{
+    Cloud, Clusters, DefenderContainers, Environment, Exemption, ExemptionCategory, Gate, Guide, Incident,
+    InitiativeKind, Mode,
+};
+use super::format::{definition_name, moment, set_definition_name};
 use super::parameters;
 use super::walk::{Fields, Spanned, Value};
 use super::{images, keys};
 use crate::catalog::VersionPin;
 use crate::diagnostic::Span;
-use crate::model::{Period, Scope, Stage};
+use crate::model::{Period, ResourceId, Scope, Stage, Timestamp};
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Given<'a> = (Spanned<&'a str>, &'a Node);
 
 const SOAK: Period = Period::from_seconds(7 * 86_400);
+/// How long before its end an exemption is warned of if nothing is said.
+pub(super) const EXPIRY_WARNING: Period = Period::from_seconds(14 * 86_400);
 
 /// What aksgate.yaml says.
 #[derive(Default)]
@@ -26,6 +31,7 @@ pub(super) struct EstateDraft<'a> {
     pub cloud: Option<Cloud>,
     pub tenant: Option<String>,
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
+    pub expiry_warning: Option<Period>,
     pub api_versions: BTreeMap<String, String>,
 }
 
@@ -38,6 +44,9 @@ impl<'a> EstateDraft<'a> {
             cloud: defaults.text("cloud").and_then(|cloud| read_cloud(cloud.value)),
             tenant: defaults.text("tenant").map(|tenant| tenant.value.to_ascii_lowercase()),
             exclude_namespaces: texts(defaults, "excludeNamespaces"),
+            expiry_warning: defaults
+                .text("expiryWarning")
+                .and_then(|text| Period::parse(text.value)),
             api_versions: api_versions(defaults),
         }
     }
@@ -59,6 +68,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub location: Option<Spanned<&'a str>>,
     pub says_location: bool,
     pub gates: Vec<GateDraft<'a>>,
+    pub exemptions: Vec<ExemptionDraft<'a>>,
     pub defender: Option<DefenderDraft<'a>>,
     pub clusters: Option<Spanned<Clusters>>,
     pub api_versions: BTreeMap<String, String>,
@@ -130,6 +140,11 @@ impl<'a> EnvironmentDraft<'a> {
                 .filter_map(|(name, gate)| GateDraft::read(*name, &gate.value))
                 .collect(),
             defender: defender.map(|(defender, span)| DefenderDraft::read(defender, span)),
+            exemptions: fields
+                .list("exemptions")
+                .iter()
+                .filter_map(|exemption| ExemptionDraft::read(exemption.span, &exemption.value))
+                .collect(),
             clusters: clusters.map(|(clusters, span)| Spanned {
                 value: read_clusters(clusters),
                 span,
@@ -174,6 +189,11 @@ impl<'a> EnvironmentDraft<'a> {
             definition_scope,
             location: self.location.map(|location| location.value.to_owned()),
             gates,
+            exemptions: self
+                .exemptions
+                .into_iter()
+                .map(ExemptionDraft::finish)
+                .collect::<Option<_>>()?,
             defender,
             clusters: self.clusters.map(|clusters| clusters.value),
             api_versions: self.api_versions,
@@ -234,6 +254,51 @@ impl<'a> GateDraft<'a> {
             }
         }
         Some(values)
+    }
+}
+
+/// What an environment says of an exemption.
+pub(super) struct ExemptionDraft<'a> {
+    /// The place of the whole exemption.
+    pub span: Span,
+    pub gate: Option<Spanned<&'a str>>,
+    pub resource: Option<Spanned<ResourceId>>,
+    pub category: Option<ExemptionCategory>,
+    pub expires: Option<Timestamp>,
+    pub reason: Option<&'a str>,
+    pub ticket: Option<&'a str>,
+    pub members: Vec<Spanned<&'a str>>,
+}
+
+impl<'a> ExemptionDraft<'a> {
+    fn read(span: Span, value: &Value<'a>) -> Option<ExemptionDraft<'a>> {
+        let Value::Fields(fields) = value else { return None };
+        Some(ExemptionDraft {
+            span,
+            gate: fields.text("gate"),
+            resource: fields.text("resource").and_then(|id| id.and_then(ResourceId::parse)),
+            category: fields.text("category").and_then(|word| match word.value {
+                "Waiver" => Some(ExemptionCategory::Waiver),
+                "Mitigated" => Some(ExemptionCategory::Mitigated),
+                _ => None,
+            }),
+            expires: fields.text("expires").and_then(|text| moment(text.value)),
+            reason: fields.text("reason").map(|text| text.value),
+            ticket: fields.text("ticket").map(|text| text.value),
+            members: texts(fields, "members"),
+        })
+    }
+
+    fn finish(self) -> Option<Exemption> {
+        Some(Exemption {
+            gate: self.gate?.value.to_owned(),
+            resource: self.resource?.value,
+            category: self.category?,
+            expires: self.expires?,
+            reason: self.reason?.to_owned(),
+            ticket: self.ticket.map(str::to_owned),
+            members: self.members.iter().map(|member| member.value.to_owned()).collect(),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the types that rendering and planning start from. Must not know YAML; no value here needs checking again.
 
-use crate::model::{DEFENDER_PLAN_WRITERS, Period, Scope, Stage};
+use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Scope, Stage, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,8 @@ pub struct Estate {
     pub initiatives: BTreeMap<String, Initiative>,
     /// What people should know of an initiative, by its name; not all have one.
     pub guides: BTreeMap<String, Guide>,
+    /// How long before its end an exemption is warned of.
+    pub expiry_warning: Period,
     /// Templates that the estate brings, by file name below `templates/`: their text.
     pub templates: BTreeMap<String, String>,
 }
@@ -60,6 +62,8 @@ pub struct Environment {
     pub location: Option<String>,
     /// The gates by name.
     pub gates: BTreeMap<String, Gate>,
+    /// What is let off a gate.
+    pub exemptions: Vec<Exemption>,
     /// Defender for Containers; not managed if absent.
     pub defender: Option<DefenderContainers>,
     /// The clusters' settings; not managed if absent.
@@ -114,6 +118,44 @@ impl InitiativeKind {
             (InitiativeKind::Enablement, "enforce") => Some(Stage::Deny),
             (InitiativeKind::Enablement, "deny") => None,
             _ => Stage::parse(name),
+        }
+    }
+}
+
+/// Something that is let off a gate, until a day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemption {
+    /// The gate: a key of [`Environment::gates`].
+    pub gate: String,
+    /// What is let off, and all that lies in it.
+    pub resource: ResourceId,
+    /// Why, as Azure counts it.
+    pub category: ExemptionCategory,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// Why, in words.
+    pub reason: String,
+    /// Where that was decided.
+    pub ticket: Option<String>,
+    /// The members of the gate's initiative (reference ids); all of them if empty.
+    pub members: Vec<String>,
+}
+
+/// Why something is let off, as Azure counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExemptionCategory {
+    /// The risk is accepted for a time.
+    Waiver,
+    /// The aim is met by other means.
+    Mitigated,
+}
+
+impl ExemptionCategory {
+    /// Returns Azure's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExemptionCategory::Waiver => "Waiver",
+            ExemptionCategory::Mitigated => "Mitigated",
         }
     }
 }

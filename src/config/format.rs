@@ -3,7 +3,7 @@
 //! Each form is told twice, as a check and as a pattern for the JSON Schema; a test holds the two together.
 
 use crate::catalog::VersionPin;
-use crate::model::{DEFENDER_EXTENSIONS, Period, Scope, is_guid};
+use crate::model::{DEFENDER_EXTENSIONS, Period, ResourceId, Scope, Timestamp, is_guid};
 
 /// The form of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub(super) enum Format {
     PropertyValue,
     /// An api-version.
     ApiVersion,
+    /// A day, or a point in time.
+    Moment,
+    /// The id of a resource, a resource group, a subscription or a management group.
+    ResourceId,
     /// The name of an Azure location.
     Location,
     /// The resource id of a user-assigned identity.
@@ -76,6 +80,8 @@ impl Format {
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
             Format::TagValue | Format::PropertyValue => "a text".to_owned(),
             Format::ApiVersion => "an api-version such as `2026-05-01` or `2026-05-01-preview`".to_owned(),
+            Format::Moment => "a day such as `2027-01-31`, or a time such as `2027-01-31T18:00:00Z`".to_owned(),
+            Format::ResourceId => "a resource id such as `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ContainerService/managedClusters/NAME`, or the id of something that holds resources".to_owned(),
             Format::Location => "the name of an Azure location such as `westeurope`".to_owned(),
             Format::IdentityId => "the resource id of a user-assigned identity, `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME`".to_owned(),
             Format::Definition => "the GUID of a built-in policy definition".to_owned(),
@@ -119,6 +125,12 @@ impl Format {
             Format::ParameterName | Format::ExtensionName => Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
             Format::TagName => Some("^[^<>%&\\\\?/]+$"),
             Format::ApiVersion => Some("^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(-preview)?$"),
+            Format::Moment => Some(
+                "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$",
+            ),
+            Format::ResourceId => Some(
+                "^/([Pp]roviders/[Mm]icrosoft\\.[Mm]anagement/[Mm]anagementGroups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]|[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/[^/?#%\\\\]+)*)$",
+            ),
             Format::Location => Some("^[a-z][a-z0-9]*$"),
             Format::IdentityId => Some(
                 "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/[Pp]roviders/[Mm]icrosoft\\.[Mm]anaged[Ii]dentity/[Uu]ser[Aa]ssigned[Ii]dentities/[A-Za-z0-9][A-Za-z0-9_-]*$",
@@ -204,6 +216,13 @@ impl Format {
             Format::TagName => !text.is_empty() && !text.contains(['<', '>', '%', '&', '\\', '?', '/']),
             Format::TagValue | Format::PropertyValue => true,
             Format::ApiVersion => is_api_version(text),
+            Format::Moment => moment(text).is_some(),
+            Format::ResourceId => {
+                let is_group = matches!(Scope::parse(text), Some(Scope::ManagementGroup(_)));
+                let id = ResourceId::parse(text);
+                let subscription = id.as_ref().and_then(|id| id.value_of("subscriptions"));
+                text.starts_with("/providers/") && is_group || subscription.is_some_and(is_guid)
+            }
             Format::Location => {
                 text.starts_with(|c: char| c.is_ascii_lowercase())
                     && text
@@ -266,6 +285,13 @@ fn is_api_version(text: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Reads a point in time; a day stands for its beginning in UTC, so that nothing lasts longer than it was said.
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    let (day, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+    let plain = time.len() == 9 && time.ends_with('Z');
+    Timestamp::parse(&format!("{day}T{time}")).filter(|_| plain && is_api_version(day) && !day.contains("preview"))
 }
 
 /// Whether a text is the id of a user-assigned identity.
@@ -419,6 +445,34 @@ mod tests {
                 "2026-05-01-beta",
                 "2026-05-01 ",
                 "+026-05-01",
+            ],
+        );
+        check(
+            Format::Moment,
+            &["2027-01-31", "2027-01-31T18:00:00Z"],
+            &[
+                "",
+                "2027-1-31",
+                "31.01.2027",
+                "2027-01-31T18:00Z",
+                "2027-01-31T18:00:00+01:00",
+                "2027-01-31 18:00:00Z",
+            ],
+        );
+        check(
+            Format::ResourceId,
+            &[
+                "/subscriptions/GUID",
+                "/subscriptions/GUID/resourceGroups/a/providers/Microsoft.ContainerService/managedClusters/c",
+                "/providers/Microsoft.Management/managementGroups/a",
+            ],
+            &[
+                "",
+                "c",
+                "subscriptions/GUID",
+                "/subscriptions/x",
+                "/subscriptions/GUID/",
+                "/subscriptions/GUID/a?b",
             ],
         );
         check(

@@ -193,6 +193,12 @@ pub(super) static ESTATE: Table = table(
                         "Kubernetes namespaces that every gate leaves out, joined with those of the gate and those that Azure manages.",
                     ),
                     key(
+                        "expiryWarning",
+                        Shape::Text(Format::Period),
+                        "How long before its end an exemption is warned of.",
+                    )
+                    .default("14d"),
+                    key(
                         "apiVersions",
                         API_VERSIONS,
                         "Api-versions in place of aksgate's own, by resource type, where an environment names none.",
@@ -241,6 +247,14 @@ pub(super) static ENVIRONMENT: Table = table(
                 value: &Shape::Table(&GATE),
             },
             "The gates by name.",
+        ),
+        key(
+            "exemptions",
+            Shape::List {
+                item: &Shape::Table(&EXEMPTION),
+                least: 0,
+            },
+            "What is let off a gate, until a day. Each new one weakens the gate and has to be allowed.",
         ),
         key(
             "defender",
@@ -307,6 +321,49 @@ static GATE: Table = table(
             "identity",
             Shape::Text(Format::IdentityId),
             "The resource id of a user-assigned identity for members that deploy or modify. If left out, Azure makes one for the assignment.",
+        ),
+    ],
+);
+
+static EXEMPTION: Table = table(
+    "Something that is let off a gate, until a day.",
+    &[
+        key("gate", Shape::Text(Format::Name), "The gate of this environment.").required(),
+        key(
+            "resource",
+            Shape::Text(Format::ResourceId),
+            "The id of what is let off: a cluster, or a resource group or subscription with all that lies in it.",
+        )
+        .required(),
+        key(
+            "category",
+            Shape::Words(&[
+                ("Waiver", "the risk is accepted for a time"),
+                ("Mitigated", "the aim is met by other means"),
+            ]),
+            "Why, as Azure counts it.",
+        )
+        .required(),
+        key(
+            "expires",
+            Shape::Text(Format::Moment),
+            "When it ends: a day, at whose beginning (UTC) it ends, or a time. Azure itself honours it no longer then.",
+        )
+        .required(),
+        key(
+            "reason",
+            Shape::Text(Format::Title(512)),
+            "Why, in words; it stands in the plan and with the exemption in Azure.",
+        )
+        .required(),
+        key("ticket", Shape::Text(Format::Title(128)), "Where that was decided."),
+        key(
+            "members",
+            Shape::List {
+                item: &Shape::Text(Format::ReferenceId),
+                least: 1,
+            },
+            "References of the members that it is let off; all of them if left out.",
         ),
     ],
 );

@@ -9,6 +9,7 @@ mod crossing;
 mod defender;
 mod draft;
 mod estate;
+mod exemptions;
 mod format;
 mod gates;
 mod images;
@@ -234,6 +235,7 @@ impl Files {
             crossing::own_scopes(environment, diagnostics);
             crossing::location(environment, diagnostics);
             defender::check(environment, diagnostics);
+            exemptions::check(environment, &contents, diagnostics);
             for gate in &environment.gates {
                 gates::check(environment, gate, &contents, diagnostics);
             }
@@ -247,6 +249,7 @@ impl Files {
             environments: BTreeMap::new(),
             initiatives: BTreeMap::new(),
             guides: BTreeMap::new(),
+            expiry_warning: estate.expiry_warning.unwrap_or(draft::EXPIRY_WARNING),
             templates: self.templates,
         };
         for initiative in initiatives {

@@ -6,6 +6,7 @@
 mod checks;
 mod clusters;
 mod defender;
+mod exemptions;
 mod gate;
 mod identity;
 mod limits;
@@ -88,6 +89,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
             defender::add_gate(&mut desired, sources, gate, !gates.is_empty());
         } else {
             gate::add(&mut desired, sources, gate, &uncovered)?;
+            exemptions::add(&mut desired, sources, gate)?;
         }
     }
     if with_defender {

@@ -6,6 +6,7 @@
 mod defender_plan;
 mod managed_cluster;
 mod policy_assignment;
+mod policy_exemption;
 mod policy_set_definition;
 mod role_assignment;
 
@@ -27,6 +28,8 @@ pub enum Kind {
     PolicyAssignment,
     /// `Microsoft.Authorization/roleAssignments` of the identity of a policy assignment.
     RoleAssignment,
+    /// `Microsoft.Authorization/policyExemptions`.
+    PolicyExemption,
     /// `Microsoft.Security/pricings`, the plan `Containers`.
     DefenderPlan,
     /// A `Microsoft.ContainerService/managedClusters`.
@@ -99,10 +102,11 @@ trait ResourceKind {
 
 impl Kind {
     /// All kinds, in the order in which they are written.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
         Kind::RoleAssignment,
+        Kind::PolicyExemption,
         Kind::DefenderPlan,
         Kind::ManagedCluster,
     ];
@@ -112,6 +116,7 @@ impl Kind {
             Kind::PolicySetDefinition => &policy_set_definition::PolicySetDefinition,
             Kind::PolicyAssignment => &policy_assignment::PolicyAssignment,
             Kind::RoleAssignment => &role_assignment::RoleAssignment,
+            Kind::PolicyExemption => &policy_exemption::PolicyExemption,
             Kind::DefenderPlan => &defender_plan::DefenderPlan,
             Kind::ManagedCluster => &managed_cluster::ManagedCluster,
         }
@@ -123,6 +128,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policySetDefinition",
             Kind::PolicyAssignment => "policyAssignment",
             Kind::RoleAssignment => "roleAssignment",
+            Kind::PolicyExemption => "policyExemption",
             Kind::DefenderPlan => "defenderPlan",
             Kind::ManagedCluster => "managedCluster",
         }
@@ -139,6 +145,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policy set definition",
             Kind::PolicyAssignment => "policy assignment",
             Kind::RoleAssignment => "role assignment",
+            Kind::PolicyExemption => "policy exemption",
             Kind::DefenderPlan => "Defender plan",
             Kind::ManagedCluster => "AKS cluster",
         }
@@ -147,7 +154,9 @@ impl Kind {
     /// Returns the plane it belongs to.
     pub fn plane(self) -> Plane {
         match self {
-            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment => Plane::Policy,
+            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment | Kind::PolicyExemption => {
+                Plane::Policy
+            }
             Kind::DefenderPlan => Plane::Defender,
             Kind::ManagedCluster => Plane::Clusters,
         }
@@ -160,6 +169,7 @@ impl Kind {
             Kind::PolicySetDefinition => "policySetDefinition.json.hbs",
             Kind::PolicyAssignment => "policyAssignment.json.hbs",
             Kind::RoleAssignment => "roleAssignment.json.hbs",
+            Kind::PolicyExemption => "policyExemption.json.hbs",
             Kind::DefenderPlan => "defenderPlan.json.hbs",
             Kind::ManagedCluster => "managedCluster.json.hbs",
         }
@@ -169,13 +179,13 @@ impl Kind {
     pub fn is_marked(self) -> bool {
         matches!(
             self,
-            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment
+            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment | Kind::PolicyExemption
         )
     }
 
     /// Returns whether objects of this kind are nothing without their policy assignment, and go before it.
     pub fn hangs_on_assignment(self) -> bool {
-        matches!(self, Kind::RoleAssignment)
+        matches!(self, Kind::RoleAssignment | Kind::PolicyExemption)
     }
 
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.

@@ -89,6 +89,25 @@ impl Mark {
         guid(&seed)
     }
 
+    /// Returns the name of the exemption of a resource from the gate's assignment, or from members of it (reference ids).
+    pub fn exemption_name(&self, resource: &str, members: &[String]) -> String {
+        let mut members: Vec<String> = members.iter().map(|member| member.to_ascii_lowercase()).collect();
+        members.sort();
+        let members = short_hash(&members.join(";"));
+        format!("{}{members}", self.exemption_start(resource))
+    }
+
+    /// Returns whether an exemption of a resource under that name can be the mark's: whatever became of its members.
+    pub fn names_exemption(&self, name: &str, resource: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        name.strip_prefix(&self.exemption_start(resource)).map(str::len) == Some(10)
+    }
+
+    fn exemption_start(&self, resource: &str) -> String {
+        let seed = write_fields(&[("mark", &self.to_text()), ("resource", &resource.to_ascii_lowercase())]);
+        format!("{}-{}-", slug(&self.gate, 40), short_hash(&seed))
+    }
+
     /// Returns whether a role assignment of that name, of that role at that scope, can be the mark's.
     pub fn names_role_assignment(&self, name: &str, scope: &str, role: &str) -> bool {
         (0..ROLE_ATTEMPTS).any(|attempt| {
@@ -263,6 +282,14 @@ mod tests {
         assert!(mark("fleet").names_role_assignment(&name, "/SUBSCRIPTIONS/s", role));
         assert!(!mark("other").names_role_assignment(&name, scope, role));
         assert_ne!(name, mark("fleet").role_assignment_name(scope, role, 1));
+        let name = mark("pod-security").exemption_name("/subscriptions/s", &["B".into(), "a".into()]);
+        assert_eq!(
+            name,
+            mark("pod-security").exemption_name("/SUBSCRIPTIONS/s", &["A".into(), "b".into()])
+        );
+        assert!(mark("pod-security").names_exemption(&name, "/subscriptions/s"));
+        assert!(!mark("pod-security").names_exemption(&name, "/subscriptions/t"));
+        assert!(name.starts_with("pod-security-") && name.len() <= 64, "{name}");
         assert!(mark("image-governance").names_set_definition("aksgate-image-governance-c7jq65gyqo"));
         assert!(!mark("image-governance").names_set_definition("copy-of-aksgate-image-governance-c7jq65gyqo"));
         assert_eq!(

@@ -146,6 +146,16 @@ impl States<'_> {
         }
         step.direction = match (&before, step.action) {
             (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, &after),
+            (Some(before), Action::Replace) => {
+                let rest = |value: &Value| {
+                    let mut value = value.clone();
+                    if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
+                        properties.remove("policyAssignmentId"); // it follows its assignment
+                    }
+                    value
+                };
+                kind.direction(Some(&rest(before)), Some(&rest(&after)))
+            }
             _ => kind.direction(before.as_ref(), Some(&after)),
         };
         step.reason = match step.action {

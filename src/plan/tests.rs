@@ -3,7 +3,8 @@
 use super::*;
 use crate::catalog::Catalog;
 use crate::config::{
-    Cloud, Clusters, DefenderContainers, Environment, Estate, Gate, Initiative, InitiativeKind, Member, Mode,
+    Cloud, Clusters, DefenderContainers, Environment, Estate, Exemption, ExemptionCategory, Gate, Initiative,
+    InitiativeKind, Member, Mode,
 };
 use crate::desired::{self, Sources};
 use crate::model::{MARK_KEY, Mark, MarkState, Period, STATE_KEY, Scope, Stage};
@@ -212,6 +213,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         definition_scope: scope.definition_scope(),
         scope,
         location: None,
+        exemptions: Vec::new(),
         gates: gates.into_iter().map(|gate| (gate.name.clone(), gate)).collect(),
         defender: defender.then(|| DefenderContainers {
             mode: Mode::Manage,
@@ -234,6 +236,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         owner: "us".into(),
         environments: BTreeMap::from([("dev".to_owned(), environment)]),
         initiatives,
+        expiry_warning: Period::from_seconds(14 * 86_400),
         templates: BTreeMap::new(),
     }
 }
@@ -255,6 +258,7 @@ prop_compose! {
         off in any::<bool>(), defender in any::<bool>(), addon in any::<bool>(),
         location in prop::sample::select(vec![None, Some("westeurope"), Some("northeurope")]),
         workspace in any::<bool>(),
+        exempt in prop::collection::vec((prop::sample::select(vec!["one", "two"]), 500i64..4_000), 0..3),
     ) -> Estate {
         let mut gates = Vec::new();
         let mut initiatives = BTreeMap::new();
@@ -277,8 +281,29 @@ prop_compose! {
             gates.push(fleet_gate(workspace));
         }
         let mut estate = estate(gates, initiatives, defender, addon);
-        estate.environments.get_mut("dev").unwrap().location = location.map(str::to_owned);
+        let environment = estate.environments.get_mut("dev").unwrap();
+        environment.location = location.map(str::to_owned);
+        for (at, (cluster, expires)) in exempt.into_iter().enumerate() {
+            let members = vec![format!("member-{at}")];
+            let gates = environment.gates.keys();
+            let exemptions = gates.map(|gate| Exemption { members: members.clone(), ..exemption(gate, cluster, expires) });
+            environment.exemptions.extend(exemptions.collect::<Vec<_>>());
+        }
         estate
+    }
+}
+
+fn exemption(gate: &str, cluster: &str, expires: i64) -> Exemption {
+    let clusters =
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters");
+    Exemption {
+        gate: gate.into(),
+        resource: ResourceId::parse(&format!("{clusters}/{cluster}")).unwrap(),
+        category: ExemptionCategory::Mitigated,
+        expires: Timestamp::from_seconds(expires),
+        reason: "because".into(),
+        ticket: None,
+        members: Vec::new(),
     }
 }
 
@@ -424,6 +449,40 @@ fn a_run_that_stopped_anywhere_is_completed_by_the_next_plan() {
             );
         }
     }
+}
+
+#[test]
+fn an_exemption_is_written_before_the_step_that_closes_its_gate() {
+    let mut azure = applied(&fleet_estate("westeurope", false));
+    let key = azure
+        .objects
+        .keys()
+        .find(|(kind, id)| *kind == Kind::PolicyAssignment && id.name().starts_with("fleet"));
+    let key = key.unwrap().clone();
+    // It has stood at audit for long.
+    let mark = format!("/properties/metadata/{STATE_KEY}");
+    let wire = azure.objects.get_mut(&key).unwrap();
+    let state = MarkState::parse(wire.pointer(&mark).unwrap().as_str().unwrap()).unwrap();
+    let since = Some(Timestamp::from_seconds(-1_000_000));
+    *wire.pointer_mut(&mark).unwrap() = json!(MarkState { since, ..state }.to_text());
+    let mut estate = fleet_estate("westeurope", false);
+    let exemption = exemption("fleet", "one", 5_000);
+    estate.environments.get_mut("dev").unwrap().exemptions.push(exemption);
+    let (plan, _) = plan_of(&estate, &azure.observe(), &[]);
+    let step = |kind: Kind| plan.pending().find(|step| step.kind == kind).unwrap();
+    assert_eq!(
+        summary(&plan),
+        ["create policyExemption weakens", "update policyAssignment tightens"]
+    );
+    assert_eq!(
+        step(Kind::PolicyAssignment).depends_on,
+        [step(Kind::PolicyExemption).id.clone()]
+    );
+    assert!(
+        plan.findings.iter().any(|finding| finding.sentence.contains("ends in")),
+        "{:?}",
+        plan.findings
+    );
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::PolicySetDefinition => "Microsoft.Authorization/policySetDefinitions",
         Kind::PolicyAssignment => "Microsoft.Authorization/policyAssignments",
         Kind::RoleAssignment => "Microsoft.Authorization/roleAssignments",
+        Kind::PolicyExemption => "Microsoft.Authorization/policyExemptions",
         Kind::DefenderPlan => "Microsoft.Security/pricings",
         Kind::ManagedCluster => "Microsoft.ContainerService/managedClusters",
     }

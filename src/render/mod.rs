@@ -8,7 +8,7 @@ mod set;
 
 pub use set::{SetContent, effects, set_content};
 
-use crate::config::{DefenderContainers, Environment, Estate, Gate};
+use crate::config::{DefenderContainers, Environment, Estate, Exemption, Gate};
 use crate::diagnostic::Diagnostic;
 use crate::kinds::Kind;
 use engine::{Engine, RenderError};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The templates that aksgate brings, by file name.
-pub const SHIPPED: [(&str, &str); 4] = [
+pub const SHIPPED: [(&str, &str); 5] = [
     (
         "policySetDefinition.json.hbs",
         include_str!("../../templates/policySetDefinition.json.hbs"),
@@ -24,6 +24,10 @@ pub const SHIPPED: [(&str, &str); 4] = [
     (
         "policyAssignment.json.hbs",
         include_str!("../../templates/policyAssignment.json.hbs"),
+    ),
+    (
+        "policyExemption.json.hbs",
+        include_str!("../../templates/policyExemption.json.hbs"),
     ),
     (
         "defenderPlan.json.hbs",
@@ -102,6 +106,30 @@ impl Renderer {
             "parameters": parameters,
         });
         self.engine.render(Kind::PolicyAssignment.template(), &context)
+    }
+
+    /// Renders a policy exemption.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn policy_exemption(
+        &self,
+        environment: &Environment,
+        gate: &Gate,
+        exemption: &Exemption,
+    ) -> Result<Value, RenderError> {
+        let context = json!({
+            "environment": about(environment),
+            "gate": {"name": gate.name},
+            "exemption": {
+                "resource": exemption.resource.as_str(),
+                "category": exemption.category.name(),
+                "expires": exemption.expires.to_string(),
+                "reason": exemption.reason,
+                "ticket": exemption.ticket.as_deref().unwrap_or_default(),
+            },
+        });
+        self.engine.render(Kind::PolicyExemption.template(), &context)
     }
 
     /// Renders the Defender plan of a subscription.

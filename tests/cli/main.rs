@@ -14,6 +14,7 @@ mod catalog;
 mod changes;
 mod completions;
 mod defender;
+mod exemptions;
 mod faults;
 mod foreign;
 mod gates;

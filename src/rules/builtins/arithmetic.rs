@@ -70,3 +70,38 @@ fn exactly(operator: &str, left: Decimal, right: Decimal) -> Option<Value> {
     let point = if fraction.is_empty() { "" } else { "." };
     Value::from_numeric_string(&format!("{sign}{whole}{point}{fraction}")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_keep_every_digit() {
+        let number = |text: &str| Value::from_numeric_string(text).unwrap();
+        let cases = [
+            ("0.1", "+", "0.2", "0.3"),
+            ("100", "-", "0.1", "99.9"),
+            ("2.1", "*", "3", "6.3"),
+            ("-0.5", "*", "0.5", "-0.25"),
+            ("10", "/", "4", "2.5"),
+            ("0.3", "/", "0.1", "3"),
+            ("-7", "%", "3", "-1"),
+            ("9223372036854775807", "+", "1", "9223372036854775808"),
+            (
+                "12345678901234567890",
+                "*",
+                "1000000000000000000000",
+                "12345678901234567890000000000000000000000",
+            ),
+        ];
+        for (left, operator, right, expected) in cases {
+            let result = calculate(operator, &[number(left), number(right)]);
+            assert_eq!(result, number(expected), "{left} {operator} {right}");
+        }
+        for (left, operator, right) in [("1", "/", "0"), ("1", "%", "0"), ("1.5", "/", "0"), ("5.5", "%", "2")] {
+            let result = calculate(operator, &[number(left), number(right)]);
+            assert_eq!(result, Value::Undefined, "{left} {operator} {right}");
+        }
+        assert_eq!(calculate("+", &["a".into(), number("1")]), Value::Undefined);
+    }
+}

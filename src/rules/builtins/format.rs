@@ -471,7 +471,7 @@ fn general(float: f64, precision: Option<usize>, upper: bool) -> String {
         Some(precision) => format!("{float:.*e}", precision.max(1) - 1),
         None => format!("{float:e}"),
     };
-    let (mantissa, power) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let power = shortest.split_once('e').map_or("0", |(_, power)| power);
     let power: i64 = power.parse().unwrap_or_default();
     let limit = match precision {
         Some(precision) => i64::try_from(precision.max(1)).unwrap_or(i64::MAX),

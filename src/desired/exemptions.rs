@@ -1,0 +1,201 @@
+//! The exemptions of a gate: one for each assignment of it that stays, while it has not expired.
+
+use super::checks::properties;
+use super::{Desired, DesiredError, DesiredObject, Sources};
+use crate::config::{Exemption, Gate};
+use crate::kinds::{Kind, Plane};
+use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp};
+use crate::observed::LiveObject;
+use crate::remark::{Finding, Held, Reason};
+use serde_json::{Value, json};
+
+/// Adds the exemptions from the assignments of a gate that are wanted.
+pub(super) fn add(desired: &mut Desired, sources: Sources<'_>, gate: &Gate) -> Result<(), DesiredError> {
+    let exemptions = sources.environment.exemptions.iter().filter(|it| it.gate == gate.name);
+    let assignments: Vec<(ResourceId, Mark)> = desired
+        .objects
+        .iter()
+        .filter(|object| object.kind == Kind::PolicyAssignment && object.gate.as_ref() == Some(&gate.name))
+        .filter_map(|object| Some((object.id.clone(), mark_of(&object.body)?)))
+        .collect();
+    for exemption in exemptions {
+        let expires = exemption.expires;
+        let name = exemption.resource.name();
+        let because = match &exemption.ticket {
+            Some(ticket) => format!("{} ({ticket})", exemption.reason),
+            None => exemption.reason.clone(),
+        };
+        let mut tell = |sentence: String| {
+            desired.findings.push(Finding {
+                subject: gate.name.clone(),
+                sentence,
+            });
+        };
+        if expires <= sources.now {
+            tell(format!(
+                "its exemption of `{name}` expired on {expires} and is not in force; take it out of the environment: {because}"
+            ));
+            continue;
+        }
+        if expires <= sources.now.plus(sources.estate.expiry_warning) {
+            tell(format!(
+                "its exemption of `{name}` ends in {}, on {expires}: {because}",
+                expires.since(sources.now)
+            ));
+        }
+        if let Some(why) = unreachable(sources, &exemption.resource) {
+            hold(desired, gate, exemption, "state", why);
+            continue;
+        }
+        for (assignment, mark) in &assignments {
+            one(desired, sources, (gate, exemption), (assignment, mark))?;
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    (gate, exemption): (&Gate, &Exemption),
+    (assignment, mark): (&ResourceId, &Mark),
+) -> Result<(), DesiredError> {
+    let resource = exemption.resource.as_str();
+    let name = mark.exemption_name(resource, &exemption.members);
+    let path = format!("{resource}/providers/Microsoft.Authorization/policyExemptions/{name}");
+    let Some(id) = ResourceId::parse(&path) else {
+        return Ok(());
+    };
+    let live = sources.observed.get(Kind::PolicyExemption, &id);
+    if live.is_some_and(|live| owned(sources, live).is_none()) {
+        let why = format!(
+            "a policy exemption `{name}` is there and does not carry the mark of this environment, so it is not touched; delete it \
+             and plan again"
+        );
+        hold(desired, gate, exemption, "state", why);
+        return Ok(());
+    }
+    let rendered = sources
+        .renderer
+        .policy_exemption(sources.environment, gate, exemption)?;
+    let forbidden = [
+        "policyAssignmentId",
+        "policyDefinitionReferenceIds",
+        "exemptionCategory",
+        "expiresOn",
+        "resourceSelectors",
+        "assignmentScopeValidation",
+        "metadata.aksgate",
+    ];
+    let mut properties = properties(Kind::PolicyExemption, rendered, &forbidden)?;
+    for (key, value) in [
+        ("policyAssignmentId", json!(assignment.as_str())),
+        ("policyDefinitionReferenceIds", json!(exemption.members)),
+        ("exemptionCategory", json!(exemption.category.name())),
+        ("expiresOn", json!(exemption.expires.to_string())),
+    ] {
+        properties.insert(key.to_owned(), value);
+    }
+    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
+    }
+    // What the gate's former assignment had is no new hole.
+    let former = sources.observed.objects().find(|object| {
+        object.kind == Kind::PolicyExemption
+            && object.id != id
+            && object.id.scope().eq_ignore_ascii_case(resource)
+            && members(object) == lower(&exemption.members)
+            && ends(object).is_some_and(|ends| ends > sources.now)
+            && owned(sources, object).is_some_and(|other| other.gate == mark.gate && other.generation < mark.generation)
+    });
+    let why = "the gate's assignment is another one, and an exemption is from one assignment";
+    let assigned = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();
+    if assigned {
+        // What is there is enforced further only once the exemption is.
+        for object in &mut desired.objects {
+            if object.kind == Kind::PolicyAssignment && object.id == *assignment {
+                object.depends_on.push((Kind::PolicyExemption, id.clone()));
+            }
+        }
+    }
+    desired.objects.push(DesiredObject {
+        kind: Kind::PolicyExemption,
+        id,
+        gate: Some(gate.name.clone()),
+        body: json!({ "properties": properties }),
+        depends_on: (!assigned)
+            .then(|| (Kind::PolicyAssignment, assignment.clone()))
+            .into_iter()
+            .collect(),
+        replaces: former.map(|former| (former.id.clone(), why.to_owned())),
+    });
+    Ok(())
+}
+
+/// Why a resource cannot be exempted now: what lies below a management group, and which clusters there are, is known to Azure alone.
+fn unreachable(sources: Sources<'_>, resource: &ResourceId) -> Option<String> {
+    let observed = sources.observed;
+    if observed
+        .subscriptions
+        .iter()
+        .any(|subscription| subscription.id.starts_with('{'))
+    {
+        return None; // nothing was asked
+    }
+    if let (Scope::ManagementGroup(_), Some(id)) = (&sources.environment.scope, resource.value_of("subscriptions"))
+        && !observed
+            .subscriptions
+            .iter()
+            .any(|known| known.id.eq_ignore_ascii_case(id))
+    {
+        return Some(format!(
+            "subscription `{id}` does not lie in the scope of the environment"
+        ));
+    }
+    let is_cluster = resource.as_str().to_ascii_lowercase().contains("/managedclusters/");
+    let known = observed.clusters.iter().any(|cluster| cluster.id == *resource);
+    (is_cluster && !known).then(|| {
+        format!(
+            "there is no cluster `{}` in the scope of the environment",
+            resource.name()
+        )
+    })
+}
+
+fn hold(desired: &mut Desired, gate: &Gate, exemption: &Exemption, guard: &str, sentence: String) {
+    desired.held.push(Held {
+        plane: Plane::Policy,
+        subject: gate.name.clone(),
+        what: format!("exemption of {}", exemption.resource.name()),
+        reasons: vec![Reason {
+            guard: guard.to_owned(),
+            sentence,
+            opens: None,
+        }],
+    });
+}
+
+fn mark_of(body: &Value) -> Option<Mark> {
+    Mark::parse(body.pointer(&format!("/properties/metadata/{MARK_KEY}"))?.as_str()?)
+}
+
+fn owned(sources: Sources<'_>, object: &LiveObject) -> Option<Mark> {
+    object.owned_mark(&sources.estate.owner, &sources.environment.name)
+}
+
+fn ends(object: &LiveObject) -> Option<Timestamp> {
+    Timestamp::parse(object.wire.pointer("/properties/expiresOn")?.as_str()?)
+}
+
+fn members(object: &LiveObject) -> Vec<String> {
+    let found = object.wire.pointer("/properties/policyDefinitionReferenceIds");
+    let found = found.and_then(Value::as_array).into_iter().flatten();
+    lower(&found.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
+}
+
+fn lower(members: &[String]) -> Vec<String> {
+    let mut members: Vec<String> = members.iter().map(|member| member.to_ascii_lowercase()).collect();
+    members.sort();
+    members
+}
