@@ -6,6 +6,7 @@
 mod defender;
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::catalog::Catalog;
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
 use crate::model::{ResourceId, Scope, is_guid};
@@ -31,7 +32,7 @@ const AT_ONCE: usize = 16;
 pub async fn observe(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
     let subscriptions = subscriptions(client, environment).await?;
     let (assignments, sets, plans, exemptions, clusters) = futures::try_join!(
-        listed(client, Kind::PolicyAssignment, &environment.scope, "policyAssignments"),
+        assignments(client, environment, &subscriptions),
         listed(
             client,
             Kind::PolicySetDefinition,
@@ -42,8 +43,15 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         exemptions(client, environment, &subscriptions),
         clusters(client, environment),
     )?;
+    let (assignments, beyond): (Vec<LiveObject>, Vec<LiveObject>) = assignments
+        .into_iter()
+        .partition(|object| object.id.scope().eq_ignore_ascii_case(&environment.scope.path()));
+    let (sets_of_others, unread_sets) = sets_of(client, assignments.iter().chain(&beyond), &sets).await?;
     let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
     let mut observed = Observed::default();
+    observed.beyond = beyond;
+    observed.sets_of_others = sets_of_others;
+    observed.unread_sets = unread_sets;
     // A resource group is not above its subscription's Defender plan.
     observed.subscriptions = if matches!(environment.scope, Scope::ResourceGroup(..)) {
         Vec::new()
@@ -164,6 +172,75 @@ pub async fn subscriptions(client: &Client, environment: &Environment) -> Result
             Ok(found)
         }
     }
+}
+
+/// The policy assignments at the environment's scope, above it and below it. A list at a subscription or a resource group shows them
+/// all; one at a management group shows none below, so its subscriptions are asked.
+async fn assignments(
+    client: &Client,
+    environment: &Environment,
+    subscriptions: &[Subscription],
+) -> Result<Vec<LiveObject>, ArmError> {
+    let below: Vec<String> = match environment.scope {
+        Scope::ManagementGroup(_) => subscriptions
+            .iter()
+            .map(|subscription| format!("/subscriptions/{}", subscription.id))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let is_group = matches!(environment.scope, Scope::ManagementGroup(_));
+    let own = (environment.scope.path(), is_group);
+    let lists = below.into_iter().map(|path| (path, false)).chain([own]);
+    let lists = stream::iter(lists.map(|(scope, at_scope)| async move {
+        let path = format!("{scope}/providers/Microsoft.Authorization/policyAssignments");
+        let filter = [("$filter", "atScope()")];
+        client.list(&path, if at_scope { &filter } else { &[] }).await
+    }));
+    let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+    let mut seen = BTreeSet::new();
+    let object = |wire: Value| {
+        let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
+        seen.insert(id.clone()).then_some(LiveObject {
+            kind: Kind::PolicyAssignment,
+            id,
+            wire,
+            etag: None,
+        })
+    };
+    Ok(found.into_iter().flatten().filter_map(object).collect())
+}
+
+/// How many sets of others are read at most; beyond that it is told that they were not.
+const SETS_OF_OTHERS: usize = 20;
+
+/// The sets that assignments point at and that neither the catalogue knows nor a list holds, and those of them that may not or need not be read.
+async fn sets_of(
+    client: &Client,
+    assignments: impl Iterator<Item = &LiveObject>,
+    listed: &[LiveObject],
+) -> Result<(Vec<LiveObject>, Vec<ResourceId>), ArmError> {
+    let built_in = "/providers/microsoft.authorization/";
+    let sets: BTreeSet<ResourceId> = assignments
+        .filter_map(|assignment| {
+            ResourceId::parse(assignment.wire.pointer("/properties/policyDefinitionId")?.as_str()?)
+        })
+        .filter(|id| id.key().contains("/policysetdefinitions/"))
+        .filter(|id| !(id.key().starts_with(built_in) && Catalog::embedded().initiative(id.name()).is_some()))
+        .filter(|id| !listed.iter().any(|set| set.id == *id))
+        .collect();
+    let beyond: Vec<ResourceId> = sets.iter().skip(SETS_OF_OTHERS).cloned().collect();
+    let reads = stream::iter(sets.into_iter().take(SETS_OF_OTHERS).map(|id| async move {
+        match read(client, Kind::PolicySetDefinition, &id).await {
+            Ok(object) => Ok((object, None)),
+            // It may stand where we may not look.
+            Err(error) if error.status() == Some(403) => Ok((None, Some(id))),
+            Err(error) => Err(error),
+        }
+    }));
+    let found: Vec<(Option<LiveObject>, Option<ResourceId>)> = reads.buffered(AT_ONCE).try_collect().await?;
+    let (objects, refused): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let unread = refused.into_iter().flatten().chain(beyond).collect();
+    Ok((objects.into_iter().flatten().collect(), unread))
 }
 
 /// The policy objects of a kind that stand exactly at a scope.

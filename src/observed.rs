@@ -9,7 +9,7 @@ pub use nodes::{ClusterNodes, NodePool, VCores, vcores};
 
 use crate::diff::digest;
 use crate::kinds::Kind;
-use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY};
+use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Scope};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,12 @@ pub struct Observed {
     pub clusters: Vec<Cluster>,
     /// The nodes of the clusters whose subscription's Defender plan would be turned on; none if they were not looked at.
     pub nodes: Option<Vec<ClusterNodes>>,
+    /// Policy assignments above the environment's scope, which hold in it too, and below it: none of them is ours to change.
+    pub beyond: Vec<LiveObject>,
+    /// Policy set definitions of others that assignments point at.
+    pub sets_of_others: Vec<LiveObject>,
+    /// Those that could not be read.
+    pub unread_sets: Vec<ResourceId>,
     objects: BTreeMap<(Kind, ResourceId), LiveObject>,
 }
 
@@ -169,6 +175,13 @@ impl LiveObject {
 }
 
 impl Observed {
+    /// Returns whether an object stands in a subscription that lies below a management group.
+    pub fn is_below(&self, scope: &Scope, id: &ResourceId) -> bool {
+        let subscription = id.value_of("subscriptions");
+        matches!(scope, Scope::ManagementGroup(_))
+            && subscription.is_some_and(|id| self.subscriptions.iter().any(|known| known.id.eq_ignore_ascii_case(id)))
+    }
+
     /// Adds a live object.
     pub fn insert(&mut self, object: LiveObject) {
         self.objects.insert((object.kind, object.id.clone()), object);

@@ -145,7 +145,8 @@ impl Client {
 
 /// Whether a role was refused because the directory does not know yet who it is for: an identity that was made a moment ago.
 fn is_replicating(call: &Call, status: Option<u16>, error: &ArmError) -> bool {
-    call.purpose == Purpose::Write && status == Some(400) && error.has_code("PrincipalNotFound")
+    let is_role = call.shown.to_ascii_lowercase().contains("/roleassignments/");
+    call.purpose == Purpose::Write && is_role && status == Some(400) && error.has_code("PrincipalNotFound")
 }
 
 fn may_repeat(purpose: Purpose, setback: &Setback) -> bool {

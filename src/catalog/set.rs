@@ -128,6 +128,12 @@ impl SetFacts {
 }
 
 impl SetMember {
+    /// Returns the name of the set's parameter that a member's value takes as it is; none for any other value.
+    pub fn set_parameter(value: &Value) -> Option<&str> {
+        let text = value.as_str()?;
+        (text.starts_with('[') && !text.starts_with("[[")).then(|| set_parameter(text))?
+    }
+
     /// Returns where the value of the definition's parameter `name` comes from.
     pub fn mapping(&self, name: &str) -> Mapping<'_> {
         let Some(value) = self.parameters.get(name) else {

@@ -2,7 +2,7 @@
 
 use super::checks::properties;
 use super::identity::{identity, keep_roles, roles};
-use super::{Desired, DesiredError, DesiredObject, Sources};
+use super::{Desired, DesiredError, DesiredObject, Sources, overlap};
 use crate::catalog::{VersionPin, managed_namespaces};
 use crate::config::{Gate, Initiative, InitiativeKind};
 use crate::diff::digest;
@@ -179,7 +179,9 @@ pub(super) fn add(
             }),
     };
     let depends_on = definition.own.iter().map(|own| (own.kind, own.id.clone())).collect();
-    desired.findings.extend(overlaps(sources, gate, &definition.id));
+    desired
+        .findings
+        .extend(overlap::findings(sources, gate, &definition.id));
     if let Some((object, _)) = same {
         desired.findings.extend(hand_made(gate, object, &body));
     }
@@ -568,24 +570,6 @@ fn finding(gate: &Gate, sentence: String) -> Finding {
         subject: gate.name.clone(),
         sentence,
     }
-}
-
-/// Assignments of others at the same scope of the same definition.
-fn overlaps(sources: Sources<'_>, gate: &Gate, definition: &str) -> Vec<Finding> {
-    let (owner, environment) = (&sources.estate.owner, &sources.environment.name);
-    sources
-        .observed
-        .objects()
-        .filter(|object| object.kind == Kind::PolicyAssignment && points_at(object, definition))
-        .filter(|object| object.owned_mark(owner, environment).is_none())
-        .map(|object| {
-            let name = object.id.name();
-            finding(
-                gate,
-                format!("its initiative is also assigned by `{name}`, which is not ours and is left alone"),
-            )
-        })
-        .collect()
 }
 
 /// What somebody added by hand to an assignment of ours, and stays.

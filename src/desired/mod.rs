@@ -10,6 +10,7 @@ mod exemptions;
 mod gate;
 mod identity;
 mod limits;
+mod overlap;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
