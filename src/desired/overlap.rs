@@ -110,7 +110,7 @@ fn definitions_of(sources: Sources<'_>, gate: &Gate) -> BTreeSet<String> {
             let members = set.into_iter().flat_map(|set| &set.members);
             members.map(|member| member.definition.clone()).collect()
         }
-        None => BTreeSet::new(),
+        Some(Initiative::Defender { .. }) | None => BTreeSet::new(),
     }
 }
 
