@@ -308,11 +308,50 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_deploys_reports_first_acts_after_its_soak_and_goes_back_at_once() {
+        let now = Timestamp::from_seconds(DAY as i64);
+        let decide = |target, standing: Option<Standing>, soak| {
+            decide_enablement(target, standing.as_ref(), Period::from_seconds(soak), now)
+        };
+        let new = decide(Stage::Deny, None, 0);
+        assert_eq!(new.stage, Stage::Audit);
+        assert!(new.held.unwrap().1[0].sentence.contains("reports first"));
+        let young = decide(Stage::Deny, Some(standing(Stage::Audit, Stage::Audit, 0)), 2 * DAY);
+        assert_eq!((young.stage, young.remark), (Stage::Audit, None));
+        assert_eq!(young.held.unwrap().1[0].sentence, "stands at audit for 1d of 2d");
+        let ripe = decide(Stage::Deny, Some(standing(Stage::Audit, Stage::Audit, 0)), DAY);
+        assert_eq!((ripe.stage, ripe.held), (Stage::Deny, None));
+        let back = decide(Stage::Audit, Some(standing(Stage::Deny, Stage::Deny, 0)), DAY);
+        assert_eq!((back.stage, back.held), (Stage::Audit, None));
+        let by_hand = decide(Stage::Deny, Some(standing(Stage::Deny, Stage::Audit, 0)), DAY);
+        assert!(
+            by_hand
+                .remark
+                .unwrap()
+                .starts_with("acts though its mark says otherwise")
+        );
+    }
+
     fn stages() -> impl Strategy<Value = Stage> {
         prop::sample::select(vec![Stage::Off, Stage::Audit, Stage::Deny])
     }
 
     proptest! {
+        #[test]
+        fn nothing_acts_that_has_not_reported_for_its_soak_time(
+            target in stages(), live in stages(), marked in stages(), since in prop::option::of(-100i64..100), soak in 1u64..100,
+        ) {
+            let now = Timestamp::from_seconds(0);
+            let found = Standing { stage: live, marked: Some(marked), since: since.map(Timestamp::from_seconds) };
+            let decision = decide_enablement(target, Some(&found), Period::from_seconds(soak), now);
+            prop_assert!(decision.stage <= target);
+            if decision.stage == Stage::Deny && live != Stage::Deny {
+                prop_assert!(since.is_some_and(|since| since + i64::try_from(soak).unwrap() <= 0));
+            }
+            prop_assert_eq!(decision.held.is_some(), decision.stage < target);
+        }
+
         #[test]
         fn nothing_is_raised_past_audit_nor_lowered(target in stages(), live in stages(), marked in stages(), since in -100i64..100, soak in 0u64..100) {
             let now = Timestamp::from_seconds(0);

@@ -34,7 +34,12 @@ impl Azure {
             id: SUBSCRIPTION.into(),
             name: "dev".into(),
         });
+        // Roles are looked for only where an assignment has an identity.
+        let identities = self.objects.values().any(|wire| wire.get("identity").is_some());
         for ((kind, id), wire) in &self.objects {
+            if *kind == Kind::RoleAssignment && !identities {
+                continue;
+            }
             if *kind == Kind::ManagedCluster {
                 observed.clusters.push(Cluster {
                     id: id.clone(),
