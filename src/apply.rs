@@ -3,6 +3,8 @@
 //! Owns what happens to a step and how it is told. Must not decide what a plan holds, nor print.
 
 #[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::arm::{ArmError, ArmErrorKind, Client, PutOptions, Turns};

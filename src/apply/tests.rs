@@ -26,7 +26,7 @@ fn conflict(status: u16, code: &str) -> Turn {
     )
 }
 
-fn step(kind: Kind, object: &str, seen: Option<&Value>, after: &Value) -> Step {
+pub(super) fn step(kind: Kind, object: &str, seen: Option<&Value>, after: &Value) -> Step {
     let object = ResourceId::parse(object).unwrap();
     let live = seen.map(|wire| LiveObject {
         kind,
@@ -70,7 +70,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 }
 
 /// Carries out the steps and returns what became of the last one.
-fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
+pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
     let documents = steps
         .iter()
         .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))

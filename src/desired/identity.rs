@@ -4,7 +4,7 @@
 //! written; until then it stands as `{"knownAfter": …}`.
 
 use super::{Desired, DesiredError, DesiredObject, Sources};
-use crate::catalog::{Parameter, VersionFacts, VersionPin};
+use crate::catalog::{Parameter, VersionFacts, VersionPin, role_name};
 use crate::config::{Gate, Initiative};
 use crate::kinds::{KNOWN_AFTER, Kind, principal_of};
 use crate::model::{Effect, Mark, ROLE_ATTEMPTS, ResourceId, Scope};
@@ -196,7 +196,8 @@ pub(super) fn roles(
             desired.findings.push(Finding {
                 subject: gate.name.clone(),
                 sentence: format!(
-                    "its identity has the role `{role}` at `{scope}` by `{}`, which is not ours and is left alone",
+                    "its identity has the role `{}` at `{scope}` by `{}`, which is not ours and is left alone",
+                    role_name(role).unwrap_or(role),
                     other.id.name()
                 ),
             });
