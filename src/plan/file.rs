@@ -296,6 +296,15 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    #[test]
+    fn the_schema_names_every_kind() {
+        let schema: Value = serde_json::from_str(include_str!("../../schema/plan.schema.json")).unwrap();
+        let text = schema.to_string();
+        for kind in Kind::ALL {
+            assert!(text.contains(&format!("\"{}\"", kind.name())), "{}", kind.name());
+        }
+    }
+
     fn sample() -> Plan {
         Plan {
             header: Header {
