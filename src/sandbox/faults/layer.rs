@@ -192,6 +192,7 @@ impl Layer {
             Action::Redirect { host } => Reply::Answer(answers::redirect(&request, host)),
             Action::Huge { bytes } => Reply::Padded(self.ask(request, core), *bytes),
             Action::Html { status } => Reply::Answer(answers::page_for_people(*status)),
+            Action::Answer { body } => Reply::Answer(Response::json(200, body)),
             Action::ExpiredToken => {
                 self.memory().expired.extend(token);
                 Reply::Answer(answers::expired())

@@ -71,6 +71,11 @@ pub enum Action {
         /// The status.
         status: u16,
     },
+    /// Answers this document with status 200, as if it were what is there.
+    Answer {
+        /// The document.
+        body: Value,
+    },
     /// Answers 401, and does so to every later request that carries the same token.
     ExpiredToken,
 }
@@ -136,6 +141,7 @@ pub const ACTIONS: &[(&str, &[&str])] = &[
     ("redirect", &["host"]),
     ("huge", &["bytes"]),
     ("html", &["status"]),
+    ("answer", &["body"]),
     ("expired-token", &[]),
 ];
 /// The keys of a rule.
@@ -286,6 +292,9 @@ fn parse_action(value: &Value, at: &str, problems: &mut Vec<String>) -> Option<A
         "html" => Action::Html {
             status: keys.status(200, 200, problems),
         },
+        "answer" => Action::Answer {
+            body: keys.object_needed("body", problems),
+        },
         "expired-token" => Action::ExpiredToken,
         "error" => {
             let status = keys.needed("status", 400, 599, problems);
@@ -377,6 +386,14 @@ impl<'a> Keys<'a> {
         self.number(key, least, most, problems).unwrap_or(least)
     }
 
+    fn object_needed(&self, key: &str, problems: &mut Vec<String>) -> Value {
+        let value = self.get(key).filter(|value| value.is_object());
+        if value.is_none() {
+            problems.push(format!("{}{key}: must be a JSON object", self.at));
+        }
+        value.cloned().unwrap_or_default()
+    }
+
     fn status(&self, default: u16, least: u64, problems: &mut Vec<String>) -> u16 {
         let number = self.number("status", least, 599, problems);
         number.and_then(|number| u16::try_from(number).ok()).unwrap_or(default)
@@ -401,6 +418,7 @@ mod tests {
                     "after" => json!(true),
                     "code" | "message" | "extension" | "host" => json!("a.b"),
                     "status" => json!(503),
+                    "body" => json!({"id": "/x"}),
                     _ => json!(7),
                 };
             }
