@@ -9,7 +9,7 @@
 //! everything a person or a pipeline sees -> view
 //! ```
 //!
-//! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`render`], [`kinds`], [`observed`], [`remark`],
+//! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
 //! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
@@ -27,6 +27,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod diff;
 pub mod kinds;
+pub mod lock;
 pub mod manifest;
 pub mod model;
 pub mod observe;

@@ -9,6 +9,7 @@ use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
+use crate::lock::{Live, Read, Uses, next_reads};
 use crate::model::{ResourceId, Scope, is_guid};
 use crate::observed::{Cluster, LiveObject, Observed, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -73,6 +74,27 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         observed.insert(object);
     }
     Ok(observed)
+}
+
+/// Reads the built-ins in use, and the members of those that are sets: one document of each, and one of each older version that a
+/// pin leads to. The members are added to the uses.
+///
+/// # Errors
+/// Any call that fails, but for built-ins that ARM says are absent.
+pub async fn built_ins(client: &Client, mut uses: Uses) -> Result<(Uses, Live), ArmError> {
+    let mut live = Live::new();
+    loop {
+        let missing = next_reads(&mut uses, &live);
+        if missing.is_empty() {
+            return Ok((uses, live));
+        }
+        let reads = missing.into_iter().map(|read: Read| async move {
+            let document = client.get_optional(&read.path()).await?;
+            Ok::<_, ArmError>((read, document.map(|document| document.body)))
+        });
+        let found: Vec<_> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        live.extend(found);
+    }
 }
 
 /// Reads one object as it is now; none if ARM says that it is absent.

@@ -36,6 +36,8 @@ pub enum Guard {
     Coverage,
     /// Compliance data, newer than the last change, is within the limit.
     Evidence,
+    /// What Azure has of the gate's built-ins is what is locked.
+    Lock,
 }
 
 impl fmt::Display for Guard {
@@ -44,6 +46,7 @@ impl fmt::Display for Guard {
             Guard::Soak => "soak",
             Guard::Coverage => "coverage",
             Guard::Evidence => "evidence",
+            Guard::Lock => "lock",
         })
     }
 }
@@ -72,12 +75,14 @@ pub struct Decision {
 
 /// Decides where a gate goes from where it stands.
 ///
-/// Never lower than it stands, unless the target is `off`, and never past audit.
+/// Never lower than it stands, unless the target is `off`, and never past audit. `closed` are guards that were found closed
+/// elsewhere.
 pub fn decide(
     target: Stage,
     standing: Option<&Standing>,
     soak: Period,
     uncovered: &[Uncovered],
+    closed: &[Hold],
     now: Timestamp,
 ) -> Decision {
     if target == Stage::Off {
@@ -110,6 +115,7 @@ pub fn decide(
         let mut holds = Vec::new();
         holds.extend(soak_hold(stage, since, soak, now));
         holds.extend(coverage_hold(uncovered));
+        holds.extend(closed.iter().cloned());
         holds.push(Hold {
             guard: Guard::Evidence,
             sentence: "this version does not read compliance results, so it moves no gate past audit".to_owned(),
@@ -126,7 +132,15 @@ pub fn decide(
 /// is nothing to be refused at admission, so no cluster has to be covered and nobody's violations stand in the way; but what would be
 /// changed can be looked at for as long as the soak time says, and nothing acts that has not stood at audit before. Back to audit it goes
 /// at once: that opens nothing, though what was deployed stays.
-pub fn decide_enablement(target: Stage, standing: Option<&Standing>, soak: Period, now: Timestamp) -> Decision {
+///
+/// `closed` are guards that were found closed elsewhere; with any of them it does not begin to act.
+pub fn decide_enablement(
+    target: Stage,
+    standing: Option<&Standing>,
+    soak: Period,
+    closed: &[Hold],
+    now: Timestamp,
+) -> Decision {
     let still = |stage| Decision {
         stage,
         held: None,
@@ -142,7 +156,8 @@ pub fn decide_enablement(target: Stage, standing: Option<&Standing>, soak: Perio
             sentence,
             opens: None,
         });
-        let held = (target > Stage::Audit).then(|| (target, vec![hold]));
+        let holds = [hold].into_iter().chain(closed.iter().cloned()).collect();
+        let held = (target > Stage::Audit).then_some((target, holds));
         return Decision {
             held,
             ..still(Stage::Audit)
@@ -163,16 +178,18 @@ pub fn decide_enablement(target: Stage, standing: Option<&Standing>, soak: Perio
             ..still(target)
         };
     }
-    match soak_hold(found, standing.since, soak, now) {
-        Some(hold) => Decision {
-            stage: found,
-            held: Some((target, vec![hold])),
-            remark,
-        },
-        None => Decision {
+    let soaking = soak_hold(found, standing.since, soak, now).into_iter();
+    let holds: Vec<Hold> = soaking.chain(closed.iter().cloned()).collect();
+    if holds.is_empty() {
+        return Decision {
             remark,
             ..still(target)
-        },
+        };
+    }
+    Decision {
+        stage: found,
+        held: Some((target, holds)),
+        remark,
     }
 }
 
@@ -255,7 +272,7 @@ mod tests {
             reason: "add-on off".into(),
         }];
         let now = Timestamp::from_seconds(0);
-        let decision = decide(Stage::Deny, None, Period::from_seconds(DAY), &uncovered, now);
+        let decision = decide(Stage::Deny, None, Period::from_seconds(DAY), &uncovered, &[], now);
         assert_eq!(decision.stage, Stage::Audit);
         assert_eq!(guards(&decision), [Guard::Soak, Guard::Coverage, Guard::Evidence]);
         assert_eq!(
@@ -268,7 +285,16 @@ mod tests {
     fn the_soak_guard_opens_when_it_said_it_would() {
         let soak = Period::from_seconds(7 * DAY);
         let live = standing(Stage::Audit, Stage::Audit, 0);
-        let decide_at = |now: u64| decide(Stage::Deny, Some(&live), soak, &[], Timestamp::from_seconds(now as i64));
+        let decide_at = |now: u64| {
+            decide(
+                Stage::Deny,
+                Some(&live),
+                soak,
+                &[],
+                &[],
+                Timestamp::from_seconds(now as i64),
+            )
+        };
         let early = decide_at(3 * DAY);
         let hold = early.held.unwrap().1[0].clone();
         assert_eq!(hold.sentence, "stands at audit for 3d of 7d");
@@ -285,6 +311,7 @@ mod tests {
             Some(&live),
             Period::from_seconds(10),
             &[],
+            &[],
             Timestamp::from_seconds(0),
         );
         assert!(decision.held.unwrap().1[0].sentence.contains("future"));
@@ -293,7 +320,7 @@ mod tests {
     #[test]
     fn changes_by_hand_are_said() {
         let now = Timestamp::from_seconds(0);
-        let decide = |live: Standing| decide(Stage::Deny, Some(&live), Period::default(), &[], now);
+        let decide = |live: Standing| decide(Stage::Deny, Some(&live), Period::default(), &[], &[], now);
         let raised = decide(standing(Stage::Deny, Stage::Audit, 0));
         assert_eq!((raised.stage, raised.held), (Stage::Deny, None));
         assert!(raised.remark.unwrap().contains("left as it is"));
@@ -312,7 +339,7 @@ mod tests {
     fn what_deploys_reports_first_acts_after_its_soak_and_goes_back_at_once() {
         let now = Timestamp::from_seconds(DAY as i64);
         let decide = |target, standing: Option<Standing>, soak| {
-            decide_enablement(target, standing.as_ref(), Period::from_seconds(soak), now)
+            decide_enablement(target, standing.as_ref(), Period::from_seconds(soak), &[], now)
         };
         let new = decide(Stage::Deny, None, 0);
         assert_eq!(new.stage, Stage::Audit);
@@ -331,6 +358,17 @@ mod tests {
                 .unwrap()
                 .starts_with("acts though its mark says otherwise")
         );
+        let closed = [Hold {
+            guard: Guard::Lock,
+            sentence: "content that nobody accepted".to_owned(),
+            opens: None,
+        }];
+        let at_audit = standing(Stage::Audit, Stage::Audit, 0);
+        let locked = decide_enablement(Stage::Deny, Some(&at_audit), Period::from_seconds(DAY), &closed, now);
+        assert_eq!(
+            (locked.stage, locked.held),
+            (Stage::Audit, Some((Stage::Deny, closed.to_vec())))
+        );
     }
 
     fn stages() -> impl Strategy<Value = Stage> {
@@ -344,7 +382,7 @@ mod tests {
         ) {
             let now = Timestamp::from_seconds(0);
             let found = Standing { stage: live, marked: Some(marked), since: since.map(Timestamp::from_seconds) };
-            let decision = decide_enablement(target, Some(&found), Period::from_seconds(soak), now);
+            let decision = decide_enablement(target, Some(&found), Period::from_seconds(soak), &[], now);
             prop_assert!(decision.stage <= target);
             if decision.stage == Stage::Deny && live != Stage::Deny {
                 prop_assert!(since.is_some_and(|since| since + i64::try_from(soak).unwrap() <= 0));
@@ -355,7 +393,7 @@ mod tests {
         #[test]
         fn nothing_is_raised_past_audit_nor_lowered(target in stages(), live in stages(), marked in stages(), since in -100i64..100, soak in 0u64..100) {
             let now = Timestamp::from_seconds(0);
-            let decision = decide(target, Some(&standing(live, marked, since)), Period::from_seconds(soak), &[], now);
+            let decision = decide(target, Some(&standing(live, marked, since)), Period::from_seconds(soak), &[], &[], now);
             if target == Stage::Off {
                 prop_assert_eq!(decision.stage, Stage::Off);
             } else {

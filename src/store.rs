@@ -48,6 +48,18 @@ pub fn create_directory(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// Any failure of the file system; the old file is then still in place.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with(path, content, 0o600)
+}
+
+/// Replaces `path` as [`replace`] does, for everybody to read: a file of the estate itself.
+///
+/// # Errors
+/// Any failure of the file system; the old file is then still in place.
+pub fn replace_shared(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with(path, content, 0o644)
+}
+
+fn replace_with(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let directory = parent(path);
     let name = path
         .file_name()
@@ -56,7 +68,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary_name.push(name);
     temporary_name.push(format!(".{}.tmp", std::process::id()));
     let temporary = directory.join(temporary_name);
-    let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The rename did not happen; what is left of the temporary file has no meaning to anybody.
         let _ = fs::remove_file(&temporary);
@@ -67,11 +79,13 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     let mut file = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()

@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     if let Some(saved) = &saved {
         of_this_estate(saved, &loaded, &args.env)?;
     }
-    let connection = context.connect(&loaded, environment)?;
+    let connection = context.connect(&loaded.dir, environment)?;
     if let Some(saved) = &saved {
         same("ARM endpoint", &saved.header.endpoint, &connection.endpoint)?;
     }

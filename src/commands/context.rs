@@ -14,6 +14,7 @@ use crate::clock::{Clock, Sleeper, SystemClock, TokioSleeper};
 use crate::config::{self, Environment, Estate, SourceFile};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diff::digest;
+use crate::lock::{self, Lock};
 use crate::model::{Period, Timestamp};
 use crate::render::Renderer;
 use crate::sandbox;
@@ -24,6 +25,7 @@ use crate::view::text::plain;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{HttpClient, Url};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -202,8 +204,23 @@ pub struct LoadedEstate {
     pub estate: Estate,
     /// Its templates.
     pub renderer: Renderer,
+    /// The catalogue of built-ins, with the facts in the estate's lock.
+    pub catalog: Cow<'static, Catalog>,
+    /// Its lock; none if there is no lock file.
+    pub lock: Option<Lock>,
     /// The digest of its files.
     pub digest: String,
+}
+
+/// An estate whose built-ins were not looked up.
+#[derive(Debug)]
+pub struct Outline {
+    /// The folder it was read from.
+    pub dir: PathBuf,
+    /// What the files say.
+    pub estate: Estate,
+    /// Its lock; none if there is no lock file.
+    pub lock: Option<Lock>,
 }
 
 /// An estate as far as it could be read, with what is wrong with it.
@@ -215,6 +232,10 @@ pub struct CheckedEstate {
     pub files: Vec<SourceFile>,
     /// What the files say; none if there are errors.
     pub loaded: Option<(Estate, Renderer)>,
+    /// The catalogue of built-ins, with the facts in the estate's lock.
+    pub catalog: Cow<'static, Catalog>,
+    /// The lock; none if there is no lock file, or a broken one.
+    pub lock: Option<Lock>,
     /// What is wrong, in the order of files and places.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -226,6 +247,8 @@ pub struct Connection {
     pub client: Client,
     /// What it talks to: an https URL, or `sandbox:` and the instance's id.
     pub endpoint: String,
+    /// The same without what tells one sandbox from another.
+    pub place: String,
 }
 
 /// More than this of a file is not read: the reader of YAML refuses it for its size anyway.
@@ -273,17 +296,41 @@ impl Context {
         })
     }
 
-    /// Reads and checks the estate; what is wrong with it is in the result.
-    pub fn check_estate(&self) -> Result<CheckedEstate, CommandError> {
+    fn files(&self) -> Result<(PathBuf, Vec<SourceFile>), CommandError> {
         let dir = self.estate_dir()?;
         let found = store::read_files(&dir, &["environments", "initiatives", "templates"], LONGEST_FILE)
             .map_err(|error| CommandError::failed("the estate cannot be read").detail(error.to_string()))?;
-        let files: Vec<SourceFile> = found
+        let files = found
             .into_iter()
             .map(|(path, content)| SourceFile { path, content })
             .filter(is_of_estate)
             .collect();
-        let (estate, mut diagnostics) = config::load(&files, Catalog::embedded());
+        Ok((dir, files))
+    }
+
+    /// Reads the estate, but takes built-ins as they are named, as for a lock: what Azure has is to be asked.
+    pub fn outline(&self) -> Result<Outline, CommandError> {
+        let (dir, files) = self.files()?;
+        let (estate, mut diagnostics) = config::outline(&files);
+        let lock = locked(&files, &mut diagnostics);
+        diagnostics.retain(|found| found.severity == Severity::Error);
+        match estate.filter(|_| diagnostics.is_empty()) {
+            Some(estate) => Ok(Outline { dir, estate, lock }),
+            None => Err(self.mistaken(diagnostics, &files)),
+        }
+    }
+
+    /// Reads and checks the estate; what is wrong with it is in the result.
+    pub fn check_estate(&self) -> Result<CheckedEstate, CommandError> {
+        let (dir, files) = self.files()?;
+        let mut wrong = Vec::new();
+        let lock = locked(&files, &mut wrong);
+        let catalog = match &lock {
+            Some(lock) if lock.has_facts() => Cow::Owned(lock.joined(Catalog::embedded())),
+            _ => Cow::Borrowed(Catalog::embedded()),
+        };
+        let (estate, mut diagnostics) = config::load(&files, &catalog);
+        diagnostics.splice(0..0, wrong);
         let loaded = estate.map(|estate| {
             let (renderer, found) = Renderer::load(&estate);
             diagnostics.extend(found);
@@ -296,8 +343,20 @@ impl Context {
             dir,
             files,
             loaded: loaded.filter(|_| !broken),
+            catalog,
+            lock,
             diagnostics,
         })
+    }
+
+    /// Says the mistakes of an estate, and returns them as the error of a command.
+    fn mistaken(&self, diagnostics: Vec<Diagnostic>, files: &[SourceFile]) -> CommandError {
+        if self.printer.format != Format::Json {
+            self.printer.error(&self.diagnostics(&diagnostics, files));
+        }
+        let mut error = CommandError::failed("the estate has mistakes, so nothing was called");
+        error.diagnostics = diagnostics;
+        error
     }
 
     /// Returns the estate if nothing is wrong with it; says its warnings.
@@ -314,18 +373,12 @@ impl Context {
                     dir: checked.dir,
                     estate,
                     renderer,
+                    catalog: checked.catalog,
+                    lock: checked.lock,
                     digest,
                 })
             }
-            None => {
-                if self.printer.format != Format::Json {
-                    self.printer
-                        .error(&self.diagnostics(&checked.diagnostics, &checked.files));
-                }
-                let mut error = CommandError::failed("the estate has mistakes, so nothing was called");
-                error.diagnostics = checked.diagnostics;
-                Err(error)
-            }
+            None => Err(self.mistaken(checked.diagnostics, &checked.files)),
         }
     }
 
@@ -340,9 +393,9 @@ impl Context {
     }
 
     /// Connects to the cloud of an environment, to the one of `--cloud-file`, or to the sandbox.
-    pub fn connect(&self, loaded: &LoadedEstate, environment: &Environment) -> Result<Connection, CommandError> {
+    pub fn connect(&self, dir: &Path, environment: &Environment) -> Result<Connection, CommandError> {
         let (endpoint, name, credential, transport, clock, sleeper) = if self.global.sandbox {
-            self.sandbox_parts(&loaded.dir, environment)?
+            self.sandbox_parts(dir, environment)?
         } else {
             self.azure_parts(environment)?
         };
@@ -354,7 +407,16 @@ impl Context {
         let printer = Arc::clone(&self.printer);
         options.notices = Arc::new(move |notice| say(&printer, &notice));
         let client = Client::new(options).map_err(|error| arm_error(&error))?;
-        Ok(Connection { client, endpoint: name })
+        let place = if self.global.sandbox {
+            "sandbox".to_owned()
+        } else {
+            name.clone()
+        };
+        Ok(Connection {
+            client,
+            endpoint: name,
+            place,
+        })
     }
 
     fn azure_parts(&self, environment: &Environment) -> Result<Parts, CommandError> {
@@ -458,7 +520,15 @@ impl LoadedEstate {
 
 /// The files that the estate consists of; others beside them are nobody's business here.
 fn is_of_estate(file: &SourceFile) -> bool {
-    file.path == config::ESTATE_FILE || file.path.contains('/')
+    file.path == config::ESTATE_FILE || file.path == lock::FILE || file.path.contains('/')
+}
+
+/// Returns the lock among the files, if there is one; what is wrong with it is added to the diagnostics.
+fn locked(files: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) -> Option<Lock> {
+    let file = files.iter().find(|file| file.path == lock::FILE)?;
+    lock::file::parse(&file.content)
+        .map_err(|wrong| diagnostics.push(*wrong))
+        .ok()
 }
 
 fn files_digest(files: &[SourceFile]) -> String {

@@ -6,8 +6,9 @@ use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
 use crate::desired::{self, Desired, DesiredError, DesiredObject, Sources};
 use crate::kinds::Kind;
+use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
-use crate::observe::{observe, refine};
+use crate::observe::{built_ins, observe, refine};
 use crate::observed::Observed;
 use crate::plan::{Header, Inputs, Plan, make};
 use crate::render::Renderer;
@@ -40,19 +41,27 @@ pub async fn gather(
 ) -> Result<Gathered, CommandError> {
     known_gates(environment, gates)?;
     // What cannot be rendered is told before the first call.
-    rendered_offline(&loaded.estate, &loaded.renderer, environment, gates).map_err(|error| desired_error(&error))?;
-    let mut observed = observe(&connection.client, environment)
-        .await
-        .map_err(|error| arm_error(&error))?;
+    rendered_offline((&loaded.estate, &loaded.catalog), &loaded.renderer, environment, gates)
+        .map_err(|error| desired_error(&error))?;
+    let uses = match &loaded.lock {
+        Some(_) => lock::in_use(&loaded.estate, environment, gates),
+        None => lock::Uses::new(),
+    };
+    let client = &connection.client;
+    let (mut observed, (uses, live)) =
+        futures::try_join!(observe(client, environment), built_ins(client, uses)).map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
-    let mut wanted = want(loaded, environment, &observed, now, gates)?;
+    let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
+    not_lost(&judgement.lost)?;
+    let mut wanted = want(loaded, environment, (&observed, &judgement), now, gates)?;
     let doubtful = doubtful(&observed, &wanted);
     if !doubtful.is_empty() {
         refine(&connection.client, &mut observed, &doubtful)
             .await
             .map_err(|error| arm_error(&error))?;
-        wanted = want(loaded, environment, &observed, now, gates)?;
+        wanted = want(loaded, environment, (&observed, &judgement), now, gates)?;
     }
+    wanted.findings.extend(judgement.findings);
     let header = Header {
         environment: environment.name.clone(),
         scope: environment.scope.to_string(),
@@ -99,7 +108,7 @@ pub async fn gather(
 fn want(
     loaded: &LoadedEstate,
     environment: &Environment,
-    observed: &Observed,
+    (observed, judgement): (&Observed, &Judgement),
     now: Timestamp,
     gates: &[String],
 ) -> Result<Desired, CommandError> {
@@ -107,7 +116,8 @@ fn want(
     let sources = Sources {
         estate,
         environment,
-        catalog: Catalog::embedded(),
+        catalog: &loaded.catalog,
+        unaccepted: &judgement.unaccepted,
         renderer,
         observed,
         now,
@@ -120,7 +130,7 @@ fn want(
 /// # Errors
 /// A template that cannot be filled, or a document over one of Azure's limits.
 pub fn rendered_offline(
-    estate: &Estate,
+    (estate, catalog): (&Estate, &Catalog),
     renderer: &Renderer,
     environment: &Environment,
     gates: &[String],
@@ -129,12 +139,27 @@ pub fn rendered_offline(
     let sources = Sources {
         estate,
         environment,
-        catalog: Catalog::embedded(),
+        catalog,
+        unaccepted: &BTreeMap::new(),
         renderer,
         observed: &observed,
         now: Timestamp::from_seconds(0),
     };
     desired::offline(sources, gates)
+}
+
+/// Refuses to plan on built-ins that Azure does not have: their gates would be weaker, or could not be written.
+fn not_lost(lost: &[String]) -> Result<(), CommandError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let mut error = CommandError::failed("azure does not have a built-in that a gate needs; nothing was planned");
+    for line in lost {
+        error = error.detail(line.clone());
+    }
+    Err(error.hint(
+        "take it out of the initiative, or put another one in its place; `aksgate catalog` lists those that are known",
+    ))
 }
 
 /// The clusters that would be written or are held, as Resource Graph saw them: it may be behind.

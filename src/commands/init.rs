@@ -10,6 +10,7 @@ use std::path::PathBuf;
 /// The estate that is written: the one that this project is tried with.
 const ESTATE: &[(&str, &str)] = &[
     ("aksgate.yaml", include_str!("../../aksgate.yaml")),
+    ("aksgate.lock", include_str!("../../aksgate.lock")),
     ("environments/dev.yaml", include_str!("../../environments/dev.yaml")),
     ("environments/test.yaml", include_str!("../../environments/test.yaml")),
     ("environments/prod.yaml", include_str!("../../environments/prod.yaml")),

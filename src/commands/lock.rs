@@ -225,6 +225,12 @@ fn write(outline: &Outline, old: Lock, clouds: &[(String, Renewal)]) -> Result<W
     let failed = |error: std::io::Error| {
         CommandError::failed(format!("`{}` cannot be written", lock::FILE)).detail(error.to_string())
     };
+    // What could not be read again would be a mistake of the estate from now on.
+    if lock::file::parse(text.as_bytes()).ok().as_ref() != Some(&new) {
+        return Err(CommandError::failed(
+            "what Azure answers does not fit into a lock; nothing was written",
+        ));
+    }
     if store::read(&path).map_err(failed)?.as_deref() == Some(text.as_bytes()) {
         return Ok(Written::NotNeeded);
     }

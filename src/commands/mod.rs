@@ -11,6 +11,7 @@ mod failure;
 mod gather;
 mod init;
 mod inquiry;
+mod lock;
 mod plan;
 mod preflight;
 mod render;
@@ -55,6 +56,7 @@ enum Command {
     Show(show::Args),
     Apply(apply::Args),
     Catalog(catalog::Args),
+    Lock(lock::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -72,6 +74,7 @@ impl Command {
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
             Command::Catalog(_) => "catalog",
+            Command::Lock(_) => "lock",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -129,6 +132,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
+        Command::Lock(args) => lock::run(context, &args).await,
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     if let Some(path) = &args.out {
         replaceable(path)?;
     }
-    let connection = context.connect(&loaded, environment)?;
+    let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, &loaded, environment, &connection, &args.gate).await?;
     let plan = gathered.plan;
     if let Some(path) = &args.out {

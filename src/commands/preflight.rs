@@ -42,7 +42,7 @@ struct Found {
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     let loaded = context.estate()?;
     let environment = loaded.environment(&args.env)?;
-    let connection = context.connect(&loaded, environment)?;
+    let connection = context.connect(&loaded.dir, environment)?;
     let mut found = find(context, &loaded, environment, &connection).await?;
     let mut registered = Registered::default();
     if args.register {

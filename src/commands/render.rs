@@ -35,8 +35,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
     let loaded = context.estate()?;
     let environment = loaded.environment(&args.env)?;
     known_gates(environment, &args.gate)?;
-    let mut objects = rendered_offline(&loaded.estate, &loaded.renderer, environment, &args.gate)
-        .map_err(|error| desired_error(&error))?;
+    let mut objects = rendered_offline(
+        (&loaded.estate, &loaded.catalog),
+        &loaded.renderer,
+        environment,
+        &args.gate,
+    )
+    .map_err(|error| desired_error(&error))?;
     objects.sort_by(|one, two| (one.kind, &one.id).cmp(&(two.kind, &two.id)));
     objects.dedup_by(|one, two| one.kind == two.kind && one.id == two.id);
     if let Some(folder) = &args.out {

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::{CommandError, Exit};
 use super::gather::rendered_offline;
+use crate::catalog::Catalog;
 use crate::config::{ENVIRONMENTS, Environment, Estate};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::render::Renderer;
@@ -26,7 +27,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
         let found = estate
             .environments
             .values()
-            .filter_map(|environment| unrenderable(estate, renderer, environment));
+            .filter_map(|environment| unrenderable((estate, &checked.catalog), renderer, environment));
         checked.diagnostics.extend(found);
     }
     let errors = checked
@@ -96,7 +97,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
 }
 
 /// What keeps the documents of an environment from being made, such as one of Azure's limits; found by making them offline.
-fn unrenderable(estate: &Estate, renderer: &Renderer, environment: &Environment) -> Option<Diagnostic> {
+fn unrenderable(estate: (&Estate, &Catalog), renderer: &Renderer, environment: &Environment) -> Option<Diagnostic> {
     let error = rendered_offline(estate, renderer, environment, &[]).err()?;
     let mut diagnostic = Diagnostic::file_error(
         "documents cannot be rendered",

@@ -22,6 +22,8 @@ pub(super) struct Content<'c> {
     pub initiative: Option<Initiative>,
     /// Whether all that it offers is known: if not, a parameter that seems unknown may be right.
     pub known: bool,
+    /// Whether a member's facts are not known.
+    pub unsure: bool,
     /// The parameters that a gate may set.
     pub offered: BTreeMap<String, Offered<'c>>,
     /// The highest stage that one of its members can be put at; none if that is not known.
@@ -56,6 +58,7 @@ impl Content<'_> {
         Content {
             initiative: None,
             known: false,
+            unsure: true,
             offered: BTreeMap::new(),
             ceiling: None,
             excludes_namespaces: true,
@@ -82,10 +85,10 @@ impl Content<'_> {
     }
 }
 
-/// Checks an initiative.
+/// Checks an initiative; without a catalogue, all but what only a catalogue can tell.
 pub(super) fn check<'c>(
     draft: &InitiativeDraft<'_>,
-    catalog: &'c Catalog,
+    catalog: Option<&'c Catalog>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Content<'c> {
     let mut check = Check {
@@ -112,7 +115,7 @@ pub(super) fn check<'c>(
 
 struct Check<'c, 'd> {
     file: &'d str,
-    catalog: &'c Catalog,
+    catalog: Option<&'c Catalog>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -127,20 +130,31 @@ impl<'c> Check<'c, '_> {
 
     fn built_in(&mut self, id: Option<&Spanned<String>>, version: Option<Spanned<VersionPin>>) -> Content<'c> {
         let Some(id) = id else { return Content::unknown() };
-        let Some(set) = self.catalog.initiative(&id.value) else {
+        let Some(catalog) = self.catalog else {
+            let built_in = |version: Spanned<VersionPin>| Initiative::BuiltIn {
+                id: id.value.to_ascii_lowercase(),
+                version: version.value.to_string(),
+            };
+            let initiative = version.map(built_in);
+            return Content {
+                initiative,
+                ..Content::unknown()
+            };
+        };
+        let Some(set) = catalog.initiative(&id.value) else {
             let error = self.error(
                 "unknown policy set definition",
                 id.span,
                 "no built-in initiative for AKS has this name",
             );
-            self.report(match self.catalog.definition(&id.value) {
+            self.report(match catalog.definition(&id.value) {
                 Some(definition) => error.hint(format!(
                     "it is the policy definition `{}`: make it a member of a set of our own (`members`)",
                     definition.display_name
                 )),
                 None => {
-                    let names: Vec<&str> = self.catalog.initiatives().map(|set| set.name.as_str()).collect();
-                    error.hint(or_search(near_only(&id.value, &names)))
+                    let names: Vec<&str> = catalog.initiatives().map(|set| set.name.as_str()).collect();
+                    or_search(error, near_only(&id.value, &names))
                 }
             });
             return Content::unknown();
@@ -160,7 +174,7 @@ impl<'c> Check<'c, '_> {
             version: version.value.to_string(),
         });
         match self.resolve(version, set.at(&version.value), set.versions(), set.current_pin()) {
-            Some(facts) => self.built_in_facts(set, facts, id.span, initiative),
+            Some(facts) => self.built_in_facts(catalog, (set, facts), id.span, initiative),
             None => Content {
                 initiative,
                 ..Content::unknown()
@@ -170,8 +184,8 @@ impl<'c> Check<'c, '_> {
 
     fn built_in_facts(
         &mut self,
-        set: &PolicySet,
-        facts: &'c SetFacts,
+        catalog: &'c Catalog,
+        (set, facts): (&PolicySet, &'c SetFacts),
         span: Span,
         initiative: Option<Initiative>,
     ) -> Content<'c> {
@@ -184,13 +198,12 @@ impl<'c> Check<'c, '_> {
             self.report(error.hint("make a set of our own (`members`) of the definitions that are to be a gate"));
         }
         let on_ladder = facts.members.iter().filter(|member| {
-            let effect = self
-                .catalog
+            let effect = catalog
                 .facts_of_member(member)
                 .map_or(Some(EFFECT), |facts| facts.effect_parameter.as_deref());
             effect.is_some_and(|name| member.mapping(name) == Mapping::SetParameter(EFFECT))
         });
-        let ceilings = on_ladder.map(|member| self.catalog.ceiling_of_member(member));
+        let ceilings = on_ladder.map(|member| catalog.ceiling_of_member(member));
         let offered = facts.parameters.iter().map(|(name, parameter)| {
             let required = parameter.default.is_none();
             let behind = vec![parameter];
@@ -206,6 +219,7 @@ impl<'c> Check<'c, '_> {
         Content {
             initiative,
             known: true,
+            unsure: false,
             offered: offered
                 .filter(|(name, _)| name != EFFECT && name != EXCLUDED_NAMESPACES)
                 .collect(),
@@ -215,13 +229,13 @@ impl<'c> Check<'c, '_> {
             kubernetes: facts
                 .members
                 .iter()
-                .filter_map(|member| self.catalog.facts_of_member(member))
+                .filter_map(|member| catalog.facts_of_member(member))
                 .any(VersionFacts::is_kubernetes),
             references: facts.members.iter().map(|member| member.reference_id.clone()).collect(),
             needs_identity: facts
                 .members
                 .iter()
-                .filter_map(|member| self.catalog.facts_of_member(member))
+                .filter_map(|member| catalog.facts_of_member(member))
                 .any(VersionFacts::needs_identity),
             is_defender: false,
         }
@@ -237,6 +251,7 @@ impl<'c> Check<'c, '_> {
     ) -> Content<'c> {
         let mut content = Content::unknown();
         content.known = true;
+        content.unsure = false;
         content.kind = kind;
         content.excludes_namespaces = false;
         // Whether no member can be moved from stage to stage; none if that is not known.
@@ -276,6 +291,7 @@ impl<'c> Check<'c, '_> {
             match facts {
                 Some(facts) => self.member(member, facts, &mut content),
                 None => {
+                    content.unsure = true;
                     // What such a member exposes is known to be there, though not what it takes.
                     for exposed in &member.expose {
                         let offered = content.offered.entry(exposed.set_name.value.to_owned()).or_default();
@@ -332,20 +348,21 @@ impl<'c> Check<'c, '_> {
     /// Returns what is known of a member's definition at its pin.
     fn definition(&mut self, member: &MemberDraft<'_>) -> Option<&'c VersionFacts> {
         let id = member.definition.as_ref()?;
-        let Some(definition) = self.catalog.definition(&id.value) else {
+        let catalog = self.catalog?;
+        let Some(definition) = catalog.definition(&id.value) else {
             let error = self.error(
                 "unknown policy definition",
                 id.span,
                 "no built-in definition for AKS has this name",
             );
-            self.report(match self.catalog.initiative(&id.value) {
+            self.report(match catalog.initiative(&id.value) {
                 Some(set) => error.hint(format!(
                     "it is the initiative `{}`: a set cannot be a member of a set, give it a file of its own (`builtin`)",
                     set.display_name
                 )),
                 None => {
-                    let names: Vec<&str> = self.catalog.definitions().map(|definition| definition.name.as_str()).collect();
-                    error.hint(or_search(near_only(&id.value, &names)))
+                    let names: Vec<&str> = catalog.definitions().map(|definition| definition.name.as_str()).collect();
+                    or_search(error, near_only(&id.value, &names))
                 }
             });
             return None;
@@ -399,7 +416,7 @@ impl<'c> Check<'c, '_> {
             PinResolution::ListedWithoutFacts(version) => {
                 let label = format!("version {version} exists, but its parameters and effects are not known");
                 let warning = self.error("version without facts", pin.span, label).warning();
-                let hint = "parameters are not checked for this version";
+                let hint = "parameters are not checked for this version until `aksgate lock` has fetched its facts";
                 self.report(match current {
                     Some(current) => warning.hint(format!("{hint}; pin `{current}` to have them checked")),
                     None => warning.hint(hint),
@@ -413,10 +430,11 @@ impl<'c> Check<'c, '_> {
                     "listed versions: {}",
                     list(versions.iter().map(String::as_str))
                 ));
-                self.report(match current {
+                let error = match current {
                     Some(current) => error.hint(format!("write `{current}`")),
                     None => error,
-                });
+                };
+                self.report(error.hint("if Azure has a newer one, `aksgate lock` fetches its facts"));
                 None
             }
         }
@@ -584,10 +602,16 @@ fn finish(member: &MemberDraft<'_>) -> Option<Member> {
     })
 }
 
+/// What to do where a built-in is newer than the catalogue.
+const FETCH: &str = "if Azure has it, `aksgate lock` fetches its facts";
+
 fn near_only(name: &str, names: &[&str]) -> Option<String> {
     crate::diagnostic::did_you_mean(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"))
 }
 
-fn or_search(hint: Option<String>) -> String {
-    hint.unwrap_or_else(|| "`aksgate catalog` lists those that are known".to_owned())
+fn or_search(error: Diagnostic, near: Option<String>) -> Diagnostic {
+    match near {
+        Some(near) => error.hint(near),
+        None => error.hint("`aksgate catalog` lists those that are known").hint(FETCH),
+    }
 }

@@ -64,7 +64,11 @@ pub(super) fn check(
         let error = error("missing location", initiative.span, label);
         diagnostics.push(error.hint("state `location` in this environment: where Azure is to keep the identity"));
     }
-    if let (Some(identity), false, true) = (gate.identity, content.needs_identity, content.initiative.is_some()) {
+    if let (Some(identity), false, true) = (
+        gate.identity,
+        content.needs_identity,
+        !content.unsure && content.initiative.is_some(),
+    ) {
         let label = format!("no member of `{}` deploys or modifies anything", initiative.value);
         diagnostics.push(error("identity without use", identity.span, label).hint("remove the key"));
     }

@@ -52,6 +52,15 @@ const TO_BEGIN: &str = "`aksgate init` writes an estate to begin with";
 ///
 /// The diagnostics are ordered by file and place. There is an estate exactly if none of them is an error.
 pub fn load(files: &[SourceFile], catalog: &Catalog) -> (Option<Estate>, Vec<Diagnostic>) {
+    read(files, Some(catalog))
+}
+
+/// Reads an estate as [`load`] does, but takes built-ins and their parameters as they are named: what Azure has is asked later.
+pub fn outline(files: &[SourceFile]) -> (Option<Estate>, Vec<Diagnostic>) {
+    read(files, None)
+}
+
+fn read(files: &[SourceFile], catalog: Option<&Catalog>) -> (Option<Estate>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let sorted: BTreeMap<&str, &[u8]> = files
         .iter()
@@ -189,7 +198,7 @@ impl Files {
     }
 
     /// Checks every file and all of them together.
-    fn check(self, catalog: &Catalog, diagnostics: &mut Vec<Diagnostic>) -> Option<Estate> {
+    fn check(self, catalog: Option<&Catalog>, diagnostics: &mut Vec<Diagnostic>) -> Option<Estate> {
         if self.estate.is_none() {
             diagnostics.push(Diagnostic::file_error("no estate file", ESTATE_FILE).hint(TO_BEGIN));
         }

@@ -7,11 +7,12 @@ use crate::catalog::{VersionPin, managed_namespaces};
 use crate::config::{Gate, Initiative, InitiativeKind};
 use crate::diff::digest;
 use crate::kinds::{Kind, Plane, override_stages};
+use crate::lock::Unaccepted;
 use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage, Timestamp};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
 use crate::render::{effects, set_content};
-use crate::rollout::{Standing, Uncovered, decide, decide_enablement};
+use crate::rollout::{Guard, Hold, Standing, Uncovered, decide, decide_enablement};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -70,9 +71,25 @@ pub(super) fn add(
         keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
         return Ok(());
     }
+    let unaccepted = sources
+        .unaccepted
+        .get(&gate.name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    // A successor would be what Azure has now, and take the place of what was accepted.
+    let differs: Vec<&str> = unaccepted
+        .iter()
+        .filter(|found| found.differs)
+        .map(|found| found.sentence.as_str())
+        .collect();
+    if same.is_none() && !live.is_empty() && !differs.is_empty() {
+        keep(desired, sources, gate, &all, "lock", differs.join("; "));
+        return Ok(());
+    }
+    let closed: Vec<Hold> = unaccepted.iter().map(lock_hold).collect();
     let decision = match gate.kind {
-        InitiativeKind::Admission => decide(gate.target, stands.as_ref(), gate.soak, uncovered, sources.now),
-        InitiativeKind::Enablement => decide_enablement(gate.target, stands.as_ref(), gate.soak, sources.now),
+        InitiativeKind::Admission => decide(gate.target, stands.as_ref(), gate.soak, uncovered, &closed, sources.now),
+        InitiativeKind::Enablement => decide_enablement(gate.target, stands.as_ref(), gate.soak, &closed, sources.now),
     };
     desired
         .findings
@@ -329,6 +346,14 @@ fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveO
             .and_then(ResourceId::parse);
         let set = set.and_then(|id| sources.observed.get(Kind::PolicySetDefinition, &id));
         desired.objects.extend(set.map(as_it_is));
+    }
+}
+
+fn lock_hold(unaccepted: &Unaccepted) -> Hold {
+    Hold {
+        guard: Guard::Lock,
+        sentence: unaccepted.sentence.clone(),
+        opens: None,
     }
 }
 

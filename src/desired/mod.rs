@@ -18,12 +18,14 @@ pub use defender::billing_change;
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate, Mode};
 use crate::kinds::{Kind, Plane};
+use crate::lock::Unaccepted;
 use crate::model::{ResourceId, Scope, Timestamp};
 use crate::observed::Observed;
 use crate::remark::{Finding, Held};
 use crate::render::Renderer;
 use crate::rollout::Uncovered;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// An object that should be there.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +68,8 @@ pub struct Sources<'a> {
     pub renderer: &'a Renderer,
     /// What is live.
     pub observed: &'a Observed,
+    /// By gate, why its content is not what was accepted; a gate that is not named has no reason.
+    pub unaccepted: &'a BTreeMap<String, Vec<Unaccepted>>,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }

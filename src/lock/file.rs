@@ -88,15 +88,15 @@ fn sort<'de, D: Deserializer<'de>>(from: D) -> Result<Sort, D::Error> {
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
-    let is_guid = text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        });
-    if is_guid {
+    // GUIDs, as far as Azure goes; what matters is that it is found again, and is one part of a path.
+    let fits = !text.is_empty()
+        && !text
+            .chars()
+            .any(|c| c.is_control() || c.is_ascii_uppercase() || c == '/');
+    if fits {
         Ok(text)
     } else {
-        Err(D::Error::custom(format!("`{text}` is no GUID in lower case")))
+        Err(D::Error::custom(format!("`{text}` is no name in lower case")))
     }
 }
 
@@ -109,8 +109,8 @@ fn pin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<VersionPin>, D::Erro
 
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
-    let is_version = VersionPin::major_of(&text).is_some();
-    if is_version {
+    let fits = text.starts_with(|c: char| c.is_ascii_digit()) && !text.chars().any(|c| c.is_control() || c == '*');
+    if fits {
         Ok(text)
     } else {
         Err(D::Error::custom(format!("`{text}` is no version such as `1.2.0`")))

@@ -178,7 +178,7 @@ pub fn named<'a>(estate: &Estate, initiatives: impl IntoIterator<Item = &'a str>
                     add(Sort::PolicyDefinition, &member.definition, &member.version, reference);
                 }
             }
-            None => {}
+            Some(Initiative::Defender { .. }) | None => {}
         }
     }
     uses

@@ -151,6 +151,7 @@ fn plan_of(estate: &Estate, observed: &Observed, gates: &[String]) -> (Plan, BTr
         estate,
         environment,
         catalog: Catalog::embedded(),
+        unaccepted: &BTreeMap::new(),
         renderer: &renderer,
         observed,
         now,

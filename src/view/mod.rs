@@ -6,6 +6,7 @@ pub mod apply;
 pub mod catalog;
 pub mod diagnostics;
 pub mod gates;
+pub mod lock;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;

@@ -7,7 +7,13 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// The files that the repository's estate consists of.
-const SHIPPED: [&str; 4] = ["aksgate.yaml", "environments", "initiatives", "templates"];
+const SHIPPED: [&str; 5] = [
+    "aksgate.yaml",
+    "aksgate.lock",
+    "environments",
+    "initiatives",
+    "templates",
+];
 
 /// The folder of the package.
 pub fn root() -> &'static Path {

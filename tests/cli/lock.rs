@@ -65,19 +65,19 @@ fn the_shipped_lock_fits_the_shipped_estate_and_the_sandbox() {
     folder
         .run("lock --sandbox --check")
         .expect(0)
-        .prints(&["aksgate.lock was only checked: 17 unchanged.\n"]);
+        .prints(&["aksgate.lock was only checked: 25 unchanged.\n"]);
     let written = folder.read(LOCK);
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["aksgate.lock stays as it is: 17 unchanged.\n"]);
+        .prints(&["aksgate.lock stays as it is: 25 unchanged.\n"]);
     folder.remove(LOCK);
     folder.run("lock --sandbox --check").expect(2);
     assert!(!folder.exists(LOCK), "a check writes nothing");
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["from sandbox\n", "aksgate.lock is written: 17 added.\n"]);
+        .prints(&["from sandbox\n", "aksgate.lock is written: 25 added.\n"]);
     assert_eq!(folder.read(LOCK), written);
 }
 
@@ -113,13 +113,13 @@ fn a_lock_follows_what_the_estate_uses() {
         (&"done".into(), &true.into())
     );
     assert_eq!(row(&document, TAG)["action"], "remove");
-    assert_eq!(document["counts"]["unchanged"], 17);
+    assert_eq!(document["counts"]["unchanged"], 25);
     assert!(!folder.read(LOCK).contains(TAG));
     assert_eq!(findings(&folder.plan("dev")), [""; 0]);
     folder
         .run("lock --sandbox --check --format markdown")
         .expect(0)
-        .prints(&["**aksgate.lock was only checked: 17 unchanged.**"]);
+        .prints(&["**aksgate.lock was only checked: 25 unchanged.**"]);
 }
 
 #[test]
@@ -316,4 +316,29 @@ fn a_plan_does_not_outlive_its_lock() {
         .run("apply dev --sandbox --plan plan.json --yes")
         .expect(5)
         .says(&["the estate was changed since it was made"]);
+}
+
+#[test]
+fn each_cloud_has_a_part_of_its_own_also_where_versions_are_not_known() {
+    let folder = Folder::shipped();
+    let (test, text) = ("environments/test.yaml", folder.read("environments/test.yaml"));
+    folder.edit(test, "\nscope: ", "\ncloud: china\nscope: ");
+    folder
+        .run("lock --sandbox")
+        .expect(0)
+        .prints(&["Built-ins of cloud china", "12 added, 25 unchanged."]);
+    // The api-version there tells of the newest version only.
+    let document = folder.run("lock test --sandbox --format json").expect(0).json();
+    let namespaces = row(&document, "47a1ee2f-2a2a-4576-bf2a-e0e36709c2b8");
+    assert_eq!(
+        (&namespaces["pin"], &namespaces["after"]["version"]),
+        (&"5.*.*".into(), &"6.0.0".into())
+    );
+    assert_eq!(findings(&folder.plan("dev")), [""; 0]);
+    folder.write(test, text);
+    folder
+        .run("lock --sandbox")
+        .expect(0)
+        .prints(&["12 removed, 25 unchanged."]);
+    assert_eq!(folder.read(LOCK), fs::read_to_string(root().join(LOCK)).unwrap());
 }

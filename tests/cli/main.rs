@@ -23,6 +23,7 @@ mod harness;
 mod help;
 mod identity;
 mod init;
+mod lock;
 mod mistakes;
 mod namespaces;
 mod plan;

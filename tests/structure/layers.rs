@@ -42,8 +42,9 @@ pub const LAYERS: &[Layer] = &[
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic"]),
     core("remark", &["model", "kinds"]),
+    core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
-        "model", "diagnostic", "diff", "catalog", "config", "kinds", "render", "observed", "rollout", "remark",
+        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "render", "observed", "rollout", "remark",
     ]),
     core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
@@ -51,17 +52,17 @@ pub const LAYERS: &[Layer] = &[
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
     edge("sandbox", &["store", "clock"]),
-    edge("observe", &["model", "catalog", "config", "kinds", "observed", "arm"]),
+    edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "kinds", "observed", "rollout", "desired", "plan",
+        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
         "preflight",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "catalog", "config", "kinds", "render", "observed", "rollout", "desired",
-        "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
+        "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),

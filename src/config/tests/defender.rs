@@ -225,12 +225,13 @@ fn a_gate_that_deploys_the_plan_is_a_second_writer() {
         let text = String::from_utf8(dev.content.clone()).unwrap();
         dev.content = text
             .replace("{tier: Standard,", &format!("{{mode: {mode}, tier: Standard,"))
+            .replace("gates:\n", "location: westeurope\ngates:\n")
             .into_bytes();
         wrong(&files)
     };
     assert_eq!(
         told("DeployIfNotExists", "manage"),
-        "environments/dev.yaml:10:17 two writers of one Defender plan: its member `plan` deploys the Defender plan, which aksgate writes too
+        "environments/dev.yaml:11:17 two writers of one Defender plan: its member `plan` deploys the Defender plan, which aksgate writes too
   write `mode: policy` under `defender.containers`, or take the member out"
     );
     assert_eq!(told("Disabled", "manage"), "");

@@ -13,7 +13,8 @@ fn built_in_initiatives_are_checked() {
                 "a8640138-9b0a-4a28-b8cb-1666c838647d",
                 "11111111-2222-3333-4444-555555555555",
                 "initiatives/baseline.yaml:1:10 unknown policy set definition: no built-in initiative for AKS has this name
-  `aksgate catalog` lists those that are known",
+  `aksgate catalog` lists those that are known
+  if Azure has it, `aksgate lock` fetches its facts",
             ),
             (
                 "a8640138-9b0a-4a28-b8cb-1666c838647d",
@@ -27,10 +28,12 @@ fn built_in_initiatives_are_checked() {
   write `1.4.*` or `1.*.*`"),
             ("1.*.*", "9.*.*", "initiatives/baseline.yaml:2:10 unknown version: no version fits `9.*.*`
   listed versions: `1.4.0`
-  write `1.*.*`"),
+  write `1.*.*`
+  if Azure has a newer one, `aksgate lock` fetches its facts"),
             ("1.*.*", "\"1.3.*\"", "initiatives/baseline.yaml:2:10 unknown version: no version fits `1.3.*`
   listed versions: `1.4.0`
-  write `1.*.*`"),
+  write `1.*.*`
+  if Azure has a newer one, `aksgate lock` fetches its facts"),
             ("version: 1.*.*\n", "", "initiatives/baseline.yaml:1:1 missing key: the file has no `version`
   The version: `1.*.*` follows minor versions, `1.2.*` stays at one. Azure cannot pin a patch."),
             ("version: 1.*.*\n", "version: 1.*.*\ndisplayName: x\n", "initiatives/baseline.yaml:3:1 key out of place: `displayName` does not belong to a built-in initiative"),
@@ -48,7 +51,8 @@ initiatives/baseline.yaml:3:10 empty list: at least one entry is needed"),
                 "a8640138-9b0a-4a28-b8cb-1666c838647d\nversion: 1",
                 "1f3afdf9-d0c9-4c3d-847f-89da613e70a8\nversion: 57",
                 "initiatives/baseline.yaml:1:10 unknown policy set definition: no built-in initiative for AKS has this name
-  `aksgate catalog` lists those that are known",
+  `aksgate catalog` lists those that are known
+  if Azure has it, `aksgate lock` fetches its facts",
             ),
         ],
     );
@@ -72,10 +76,12 @@ fn our_own_initiatives_are_checked() {
             ("ref: latest", "ref: \"no latest\"", "initiatives/images.yaml:8:10 invalid value: expected letters, digits, `-` and `_`"),
             ("version: 2.*.*", "version: 3.*.*", "initiatives/images.yaml:10:14 unknown version: no version fits `3.*.*`
   listed versions: `2.0.1`, `2.0.0-PREVIEW`, `1.1.0-PREVIEW`, `1.0.0-PREVIEW`
-  write `2.*.*`"),
+  write `2.*.*`
+  if Azure has a newer one, `aksgate lock` fetches its facts"),
             ("version: 9.*.*", "version: 9.0.*", "initiatives/images.yaml:5:14 unknown version: no version fits `9.0.*`
   listed versions: `9.3.0`, `9.2.0`, `9.1.1`, `9.1.0`
-  write `9.*.*`"),
+  write `9.*.*`
+  if Azure has a newer one, `aksgate lock` fetches its facts"),
             ("excludedContainers: [istio]", "excludedContainer: [istio]", "initiatives/images.yaml:6:18 unknown parameter: the definition has no parameter `excludedContainer`
   did you mean `excludedContainers`?"),
             ("excludedContainers: [istio]", "excludedContainers: istio", "initiatives/images.yaml:6:38 wrong type: `excludedContainers` takes a list, found a text
@@ -129,7 +135,8 @@ initiatives/images.yaml:7:14 unknown parameter: the definition has no parameter 
   a preview may change without notice
 initiatives/images.yaml:10:14 unknown version: no version fits `1.*.*`
   listed versions: `1.1.0-PREVIEW`, `1.0.0-PREVIEW`
-  write `1.*.*-preview`",
+  write `1.*.*-preview`
+  if Azure has a newer one, `aksgate lock` fetches its facts",
             ),
         ],
     );

@@ -27,7 +27,7 @@ members:
 /// An estate of one environment with these gates and this plan.
 fn estate(cloud: &str, gates: &str, containers: &str, templates: &[(&str, &str)]) -> Estate {
     let dev = format!(
-        "cloud: {cloud}\ntenant: 11111111-1111-4111-8111-111111111111\nscope: subscriptions/{SUBSCRIPTION}\n{gates}\
+        "cloud: {cloud}\ntenant: 11111111-1111-4111-8111-111111111111\nscope: subscriptions/{SUBSCRIPTION}\nlocation: westeurope\n{gates}\
          defender: {{containers: {{{containers}}}}}\n"
     );
     let mut files = vec![("aksgate.yaml", "owner: us\n"), ("environments/dev.yaml", dev.as_str())];
@@ -87,6 +87,7 @@ fn try_wanted(estate: &Estate, observed: &Observed, gates: &[String]) -> Result<
             estate,
             environment: &estate.environments["dev"],
             catalog: Catalog::embedded(),
+            unaccepted: &std::collections::BTreeMap::new(),
             renderer: &renderer,
             observed,
             now: Timestamp::from_seconds(0),
