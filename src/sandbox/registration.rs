@@ -53,7 +53,10 @@ pub fn check(state: &State, call: &Call) -> Result<(), ArmError> {
     };
     let namespace = &call.address.namespace;
     let registered = of(state, subscription, &namespace.to_ascii_lowercase()) == "Registered";
-    let is_registration = call.address.parts.iter().all(|(_, name)| name.is_none());
+    let is_registration =
+        call.address.parts.iter().all(|(kind, name)| {
+            name.is_none() && ["register", "unregister"].contains(&kind.to_ascii_lowercase().as_str())
+        });
     if registered || !subscriptions.eq_ignore_ascii_case("subscriptions") {
         return Ok(());
     }
@@ -99,6 +102,8 @@ mod tests {
         assert_eq!(state(&mut client, &provider), "NotRegistered");
         client.refused("PUT", &plan, Some(&body), 404, "Subscription Not Registered");
         client.refused("GET", &plan, None, 404, "Subscription Not Registered");
+        let plans = format!("{provider}/pricings");
+        client.refused("GET", &plans, None, 404, "Subscription Not Registered");
         let started = client.ok(
             "POST",
             &format!("{provider}/register?api-version=2021-04-01"),
