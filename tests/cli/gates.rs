@@ -81,6 +81,19 @@ fn one_gate_is_shown_with_all_that_is_known_of_it() {
 }
 
 #[test]
+fn the_namespaces_that_every_gate_leaves_out_are_listed_with_their_source() {
+    let folder = Folder::shipped();
+    folder
+        .run("catalog --gates")
+        .expect(0)
+        .prints(&["Namespaces that every gate leaves out\n  aks-command, "]);
+    let guide = folder.run("catalog --gates --format json").expect(0).json();
+    let namespaces = guide["excludedNamespaces"].as_array().unwrap();
+    let system = namespaces.iter().find(|it| it["name"] == "kube-system").unwrap();
+    assert!(system["source"].as_str().unwrap().contains("https://"), "{system}");
+}
+
+#[test]
 fn an_initiative_without_a_guide_is_listed_all_the_same() {
     let folder = Folder::shipped();
     folder.cut("initiatives/exposure.yaml", "\nguide:", "until it is changed.");

@@ -81,6 +81,11 @@ impl Page {
                 self.put(2, 4, &format!("{}: as far as {}", entry.name, entry.furthest()));
             }
         }
+        let namespaces: Vec<&str> = guide.namespaces().iter().map(|namespace| namespace.name).collect();
+        if !namespaces.is_empty() {
+            self.heading("Namespaces that every gate leaves out");
+            self.put(2, 4, &namespaces.join(", "));
+        }
         if self.layout.width != 0 {
             self.out.push('\n');
             self.put(

@@ -53,11 +53,16 @@ pub fn document(guide: &Guidebook) -> Value {
             "rollOut": setting.roll_out,
         })
     });
+    let namespaces = guide
+        .namespaces()
+        .iter()
+        .map(|namespace| json!({"name": namespace.name, "purpose": namespace.purpose, "source": namespace.source}));
     json!({
         "formatVersion": 1,
         "command": "catalog",
         "outcome": "done",
         "gates": gates.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(),
+        "excludedNamespaces": namespaces.collect::<Vec<_>>(),
     })
 }

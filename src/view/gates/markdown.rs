@@ -35,12 +35,19 @@ pub fn page(guide: &Guidebook) -> String {
         if at == 0 {
             out.push_str("\n# Beside the gates\n");
         }
-        let _ = writeln!(out, "\n## {}\n\n{}\n", setting.title, markdown(setting.what));
+        let _ = writeln!(out, "\n## {}\n\n{}\n", setting.title, prose(setting.what));
         field(&mut out, "Against", &titles(setting.incidents));
         let _ = writeln!(out, "- **Set by**: {}", code(setting.key));
         field(&mut out, "Stages", setting.stages);
         field(&mut out, "Breaks", setting.breaks);
         field(&mut out, "Roll out", setting.roll_out);
+    }
+    for (at, namespace) in guide.namespaces().iter().enumerate() {
+        if at == 0 {
+            out.push_str("\n# Namespaces that every gate leaves out\n\n| namespace | what runs there | source |\n|---|---|---|\n");
+        }
+        let (purpose, source) = (prose(namespace.purpose), prose(namespace.source));
+        let _ = writeln!(out, "| {} | {purpose} | {source} |", code(namespace.name));
     }
     out
 }
@@ -51,7 +58,7 @@ fn gate(out: &mut String, entry: &Entry) {
         .into_iter()
         .filter(|text| !text.is_empty())
     {
-        let _ = writeln!(out, "{}\n", markdown(text));
+        let _ = writeln!(out, "{}\n", prose(text));
     }
     field(out, "Is", &entry.origin);
     field(out, "Against", &titles(&entry.incidents));
@@ -104,7 +111,7 @@ fn gate(out: &mut String, entry: &Entry) {
 
 fn field(out: &mut String, label: &str, text: &str) {
     if !text.is_empty() {
-        let _ = writeln!(out, "- **{label}**: {}", markdown(text));
+        let _ = writeln!(out, "- **{label}**: {}", prose(text));
     }
 }
 
@@ -118,4 +125,32 @@ fn titles(incidents: &[Incident]) -> String {
 
 fn link(name: &str) -> String {
     format!("[{}](#{name})", markdown(name))
+}
+
+/// Returns a text for people, in which only what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // A backtick without its partner is a character like any other.
+    if parts.len() % 2 == 0 {
+        return markdown(text);
+    }
+    let parts = parts.iter().enumerate();
+    parts
+        .map(|(at, part)| match (at % 2, part.is_empty()) {
+            (_, true) => String::new(),
+            (0, false) => markdown(part),
+            (_, false) => code(part),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prose;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_all_else_is_shown_as_it_is() {
+        assert_eq!(prose("write `a|b` *now*"), "write `a\\|b` \\*now\\*");
+        assert_eq!(prose("one ` alone <b>"), "one \\` alone &lt;b&gt;");
+    }
 }

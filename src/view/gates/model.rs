@@ -1,7 +1,7 @@
 //! What the guide says, before it is laid out.
 
 use super::settings::{SETTINGS, Setting};
-use crate::catalog::{Catalog, Parameter, SetFacts, VersionFacts, VersionPin};
+use crate::catalog::{Catalog, ManagedNamespace, Parameter, SetFacts, VersionFacts, VersionPin, managed_namespaces};
 use crate::config::{Estate, Incident, Initiative, InitiativeKind, Member};
 use crate::model::Stage;
 use serde_json::Value;
@@ -79,6 +79,11 @@ impl Guidebook {
         SETTINGS
             .iter()
             .filter(move |setting| shown && setting.incidents.contains(&incident))
+    }
+
+    /// Returns the namespaces that every gate leaves out, if they are shown.
+    pub(super) fn namespaces(&self) -> &'static [ManagedNamespace] {
+        if self.settings { managed_namespaces() } else { &[] }
     }
 
     /// Returns all settings that are shown.
