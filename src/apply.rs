@@ -315,6 +315,10 @@ async fn may_come_again(run: &Run<'_>, step: &Step, error: &ArmError, turns: &mu
     if step.kind.is_part_of_resource() {
         return run.client.wait_for_turn(step.object.as_str(), error, turns).await;
     }
+    if step.kind == Kind::DeploymentSafeguards {
+        // What stands in its way goes on in the cluster.
+        return run.client.wait_for_turn(step.object.scope(), error, turns).await;
+    }
     // A definition that this plan wrote is not known everywhere at once; of any other one a person should hear.
     let waits_for_definition = step.kind == Kind::PolicyAssignment && !step.depends_on.is_empty();
     waits_for_definition && run.client.wait_for_definition(error, turns).await
@@ -404,7 +408,8 @@ async fn settle_by_reading(run: &Run<'_>, (step, document): (&Step, Option<&Valu
 /// Whether an operation runs on the resource, or has failed: what it shows already may not last.
 fn is_under_way(step: &Step, live: Option<&LiveObject>) -> bool {
     let has_succeeded = |cluster: Cluster| cluster.provisioning_state.eq_ignore_ascii_case("Succeeded");
-    step.kind.is_part_of_resource() && !live.map(exact_cluster).is_some_and(has_succeeded)
+    let is_long = step.kind.is_part_of_resource() || step.kind == Kind::DeploymentSafeguards;
+    is_long && !live.map(exact_cluster).is_some_and(has_succeeded)
 }
 
 /// Whether the object is as the step leaves it: it holds all that the plan shows, and there is nothing left to write. What a
@@ -548,8 +553,7 @@ fn touched(before: &Value, kind: Kind, wire: &Value) -> Option<String> {
 /// Returns the weakening steps that nobody allowed: `allowed` names gates or objects.
 pub fn not_allowed<'a>(plan: &'a Plan, allowed: &'a [String]) -> Vec<&'a Step> {
     let named = |step: &&Step| {
-        // Every subscription's Defender plan has the same name, so that names none of them.
-        let name = Some(step.object.name()).filter(|_| step.kind != Kind::DefenderPlan);
+        let name = Some(step.object.name()).filter(|_| !step.kind.shares_one_name());
         let is_id = |name: &str| step.object.as_str().eq_ignore_ascii_case(name);
         !allowed
             .iter()

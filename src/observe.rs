@@ -19,9 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The columns of a cluster that a plan needs.
 const CLUSTERS: &str = "resources \
 | where type =~ 'microsoft.containerservice/managedclusters' \
-| project id, name, location, tags, addonProfiles = properties.addonProfiles, \
+| project id, name, location, tags, sku = tostring(sku.name), addonProfiles = properties.addonProfiles, \
 defender = properties.securityProfile.defender, provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
 | order by id asc";
+
+/// The resource type of deployment safeguards.
+const SAFEGUARDS: &str = "Microsoft.ContainerService/deploymentSafeguards";
 
 /// How many reads of one sort are under way at once; the client bounds all of them together.
 const AT_ONCE: usize = 16;
@@ -67,6 +70,10 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         .chain(exemptions)
         .chain(roles)
     {
+        observed.insert(object);
+    }
+    let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, _)| cluster)).await?;
+    for object in safeguards {
         observed.insert(object);
     }
     for (cluster, object) in clusters {
@@ -151,7 +158,19 @@ pub fn exact_cluster(object: &LiveObject) -> Cluster {
         tags: tags(object.wire.get("tags")),
         provisioning_state: text("/properties/provisioningState"),
         power_state: text("/properties/powerState/code"),
+        sku: text("/sku/name"),
+        linux: has_linux(&object.wire),
     }
+}
+
+/// Whether a cluster has a pool of Linux nodes, which is what a pool is if it does not say otherwise; none if it shows no pools.
+fn has_linux(wire: &Value) -> Option<bool> {
+    let pools = wire.pointer("/properties/agentPoolProfiles")?.as_array()?;
+    let windows = |pool: &Value| {
+        let system = pool.get("osType").and_then(Value::as_str);
+        system.is_some_and(|system| system.eq_ignore_ascii_case("Windows"))
+    };
+    (!pools.is_empty()).then(|| !pools.iter().all(windows))
 }
 
 /// Returns the subscriptions in scope.
@@ -389,6 +408,30 @@ fn subscriptions_in(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The deployment safeguards of the clusters that are meant, if they are stated. AKS Automatic has them always; of other clusters
+/// nobody is asked where they are not stated, since that takes a call for each.
+async fn safeguards(
+    client: &Client,
+    environment: &Environment,
+    clusters: impl Iterator<Item = &Cluster>,
+) -> Result<Vec<LiveObject>, ArmError> {
+    let kind = Kind::DeploymentSafeguards;
+    if !client.knows(SAFEGUARDS) {
+        return Ok(Vec::new());
+    }
+    let stated = environment
+        .clusters
+        .as_ref()
+        .filter(|clusters| clusters.safeguards.is_some());
+    let meant = clusters.filter(|cluster| {
+        cluster.is_automatic() || stated.is_some_and(|clusters| clusters.select.takes(&cluster.id, &cluster.tags))
+    });
+    let ids = meant.filter_map(|cluster| ResourceId::parse(&format!("{}/providers/{SAFEGUARDS}/default", cluster.id)));
+    let reads = stream::iter(ids.map(|id| async move { read(client, kind, &id).await }));
+    let found: Vec<Option<LiveObject>> = reads.buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {
     let scope = match &environment.scope {
         Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
@@ -418,6 +461,8 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
                 tags: tags(row.get("tags")),
                 provisioning_state: text("provisioningState"),
                 power_state: text("powerState"),
+                sku: text("sku"),
+                linux: None,
             };
             let part = |key: &str| row.get(key).cloned().unwrap_or_default();
             let properties =

@@ -56,14 +56,31 @@ pub struct Cluster {
     pub provisioning_state: String,
     /// `powerState.code`, `Running` or `Stopped`.
     pub power_state: String,
+    /// `sku.name`, such as `Base` or `Automatic`; empty if it is not known.
+    pub sku: String,
+    /// Whether it has a pool of Linux nodes; none if its pools are not known.
+    pub linux: Option<bool>,
 }
 
 impl Cluster {
+    /// Returns whether the cluster is on its way out.
+    pub fn is_being_deleted(&self) -> bool {
+        self.provisioning_state.eq_ignore_ascii_case("Deleting")
+    }
+
+    /// Returns whether it is an AKS Automatic cluster, which has the add-on always.
+    pub fn is_automatic(&self) -> bool {
+        self.sku.eq_ignore_ascii_case("Automatic")
+    }
+
     /// Returns why the cluster cannot be written now, if it cannot: AKS answers 409 `OperationNotAllowed` to a stopped
     /// cluster and to one with an operation under way.
     pub fn unwritable(&self) -> Option<String> {
         if self.power_state.eq_ignore_ascii_case("Stopped") {
             return Some("the cluster is stopped; start it and plan again".to_owned());
+        }
+        if self.is_being_deleted() {
+            return Some("the cluster is being deleted".to_owned());
         }
         let settled = ["Succeeded", "Failed"]
             .iter()
@@ -138,7 +155,7 @@ impl LiveObject {
                 let role = role.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
                 mark.names_role_assignment(name, self.id.scope(), role)
             }
-            Kind::DefenderPlan | Kind::ManagedCluster => false,
+            Kind::DefenderPlan | Kind::ManagedCluster | Kind::DeploymentSafeguards => false,
         };
         (named && mark.owner == owner && mark.environment == environment).then_some(mark)
     }
@@ -217,6 +234,8 @@ mod tests {
             tags: BTreeMap::new(),
             provisioning_state: provisioning.into(),
             power_state: power.into(),
+            sku: "Base".into(),
+            linux: Some(true),
         }
     }
 
@@ -229,6 +248,12 @@ mod tests {
                 .unwritable()
                 .unwrap()
                 .contains("stopped")
+        );
+        assert!(
+            cluster("Deleting", "Running")
+                .unwritable()
+                .unwrap()
+                .contains("being deleted")
         );
         assert!(
             cluster("Updating", "Running")

@@ -166,6 +166,11 @@ impl Client {
         }
     }
 
+    /// Returns whether the cloud is known to have a resource type.
+    pub fn knows(&self, resource_type: &str) -> bool {
+        self.inner.api_versions.get(resource_type).is_some()
+    }
+
     /// Returns the resource at `path`, such as `/subscriptions/…/providers/Microsoft.Security/pricings/Containers`.
     pub async fn get(&self, path: &str) -> Result<Resource, ArmError> {
         let call = self.call(Method::Get, Purpose::Read, path, &[], None)?;

@@ -72,6 +72,11 @@ const TABLE: &[(&str, [&str; 3])] = &[
         "Microsoft.Authorization/roleAssignments",
         ["2022-04-01", "2022-04-01", "2022-04-01"],
     ),
+    // Not known to be offered outside the public cloud.
+    (
+        "Microsoft.ContainerService/deploymentSafeguards",
+        ["2025-07-01", "", ""],
+    ),
     (
         "Microsoft.ContainerService/locations/kubernetesVersions",
         ["2024-09-01", "2024-09-01", "2024-09-01"],
@@ -266,6 +271,19 @@ mod tests {
     fn what_an_estate_may_name_is_in_the_table() {
         for name in crate::config::api_versioned() {
             assert!(TABLE.iter().any(|(known, _)| *known == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cloud_knows_gated_images_exactly_if_its_version_of_clusters_does() {
+        for cloud in [Cloud::Public, Cloud::UsGov, Cloud::China] {
+            let versions = ApiVersions::of(cloud);
+            let version = versions.get("Microsoft.ContainerService/managedClusters");
+            assert_eq!(
+                crate::config::knows_security_gating(cloud, None),
+                crate::config::knows_security_gating(cloud, version),
+                "{cloud:?}"
+            );
         }
     }
 

@@ -106,25 +106,7 @@ fn pair(one: &EnvironmentDraft<'_>, two: &EnvironmentDraft<'_>, diagnostics: &mu
             "the plan is one for the whole subscription {subscription}: set `mode: require` in one of the two"
         )));
     }
-    let writes = |environment: &EnvironmentDraft<'_>| {
-        let clusters = environment.clusters.as_ref()?;
-        (clusters.value.policy_addon == Some(Mode::Manage)).then_some(clusters.clone())
-    };
-    if let (Some(clusters), Some(others)) = (writes(two), writes(one))
-        && contains(&scope.value, &other.value)
-        && (clusters.value.select_tags == others.value.select_tags
-            || clusters.value.select_tags.is_empty()
-            || others.value.select_tags.is_empty())
-    {
-        let label = format!(
-            "{} manages the add-on of the same clusters, on line {}",
-            one.file, others.span.line
-        );
-        let error = Diagnostic::error("two writers of the policy add-on", two.file, clusters.span, label);
-        diagnostics.push(
-            error.hint("set `policyAddon: {mode: require}` in one of the two, or select different clusters by tags"),
-        );
-    }
+    super::clusters::between(one, two, diagnostics);
 }
 
 /// Returns whether two scopes are one; names are compared without case, as ARM does.
@@ -145,6 +127,6 @@ fn shared<'a>(one: &'a Scope, two: &Scope) -> Option<&'a str> {
 }
 
 /// Returns whether one of two scopes contains the other, as far as that is known offline.
-fn contains(one: &Scope, two: &Scope) -> bool {
+pub(super) fn contains(one: &Scope, two: &Scope) -> bool {
     shared(one, two).is_some() && (matches!(one, Scope::Subscription(_)) || matches!(two, Scope::Subscription(_)))
 }

@@ -2,10 +2,10 @@
 //!
 //! A part that is wrong is absent here: its mistake is told already.
 
+use super::clusters::ClustersDraft;
 use super::content::Content;
 use super::estate::{
-    Cloud, Clusters, DefenderContainers, Environment, Exemption, ExemptionCategory, Gate, Guide, Incident,
-    InitiativeKind, Mode,
+    Cloud, DefenderContainers, Environment, Exemption, ExemptionCategory, Gate, Guide, Incident, InitiativeKind, Mode,
 };
 use super::format::{definition_name, moment, set_definition_name};
 use super::parameters;
@@ -70,7 +70,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub gates: Vec<GateDraft<'a>>,
     pub exemptions: Vec<ExemptionDraft<'a>>,
     pub defender: Option<DefenderDraft<'a>>,
-    pub clusters: Option<Spanned<Clusters>>,
+    pub clusters: Option<ClustersDraft>,
     pub api_versions: BTreeMap<String, String>,
 }
 
@@ -145,10 +145,7 @@ impl<'a> EnvironmentDraft<'a> {
                 .iter()
                 .filter_map(|exemption| ExemptionDraft::read(exemption.span, &exemption.value))
                 .collect(),
-            clusters: clusters.map(|(clusters, span)| Spanned {
-                value: read_clusters(clusters),
-                span,
-            }),
+            clusters: clusters.map(|(clusters, span)| ClustersDraft::read(clusters, span)),
             api_versions: {
                 let mut versions = estate.api_versions.clone();
                 versions.extend(api_versions(fields));
@@ -478,7 +475,7 @@ fn read_cloud(text: &str) -> Option<Cloud> {
         .find(|cloud| cloud.name() == text)
 }
 
-fn read_mode(fields: &Fields<'_>) -> Option<Mode> {
+pub(super) fn read_mode(fields: &Fields<'_>) -> Option<Mode> {
     match fields.text("mode")?.value {
         "manage" => Some(Mode::Manage),
         "require" => Some(Mode::Require),
@@ -532,20 +529,5 @@ impl<'a> DefenderDraft<'a> {
             properties,
             enforce: containers.key_span("enforce"),
         }
-    }
-}
-
-fn read_clusters(fields: &Fields<'_>) -> Clusters {
-    let tags = fields
-        .fields("select")
-        .map_or(&[][..], |select| select.map("tags"))
-        .iter();
-    let tags = tags.filter_map(|(name, value)| match &value.value {
-        Value::Text(text) => Some((name.value.to_owned(), text.value.to_owned())),
-        _ => None,
-    });
-    Clusters {
-        policy_addon: fields.fields("policyAddon").and_then(read_mode),
-        select_tags: tags.collect(),
     }
 }

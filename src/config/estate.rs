@@ -199,12 +199,96 @@ pub struct DefenderContainers {
 }
 
 /// The clusters in scope and what is to hold for each.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Clusters {
     /// The Azure Policy add-on: who sees that it runs; not managed if absent.
     pub policy_addon: Option<Mode>,
-    /// Tags that a cluster must carry to be selected, all of them; every cluster in scope if empty.
-    pub select_tags: BTreeMap<String, String>,
+    /// The Defender sensor; not managed if absent.
+    pub defender_sensor: Option<DefenderSensor>,
+    /// The deployment safeguards; not managed if absent.
+    pub safeguards: Option<Safeguards>,
+    /// Which clusters are meant.
+    pub select: Selection,
+    /// Clusters with a Gatekeeper that is not Azure's: the add-on is not switched on there.
+    pub foreign_gatekeeper: Vec<ResourceId>,
+}
+
+/// Which clusters in scope are meant: those that fit all that is stated, and every one if nothing is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Tags that a cluster must carry, all of them.
+    pub tags: BTreeMap<String, String>,
+    /// Subscriptions and resource groups; a cluster fits that lies in one of them or is named by its id.
+    pub scopes: Vec<Scope>,
+    /// Clusters by id.
+    pub ids: Vec<ResourceId>,
+}
+
+/// The Defender sensor in the clusters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefenderSensor {
+    /// Who sees that it runs.
+    pub mode: Mode,
+    /// The Log Analytics workspaces that it reports to, by region in lower case without blanks.
+    pub workspaces: BTreeMap<String, ResourceId>,
+    /// Whether images with findings are refused; stays as it is if absent.
+    pub security_gating: Option<bool>,
+}
+
+/// AKS deployment safeguards: Azure's own set of rules for a cluster, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Safeguards {
+    /// Who sees to them.
+    pub mode: Mode,
+    /// Whether what breaks a rule is refused, and mutated where Azure can; else its author is warned.
+    pub enforce: bool,
+    /// The pod security standard that is kept; stays as it is if absent.
+    pub pod_security: Option<PodSecurity>,
+    /// Namespaces that are left out, besides those of Azure; stay as they are if absent.
+    pub exclude_namespaces: Option<Vec<String>>,
+}
+
+impl Safeguards {
+    /// Returns Azure's word for the level.
+    pub fn level(&self) -> &'static str {
+        if self.enforce { "Enforce" } else { "Warn" }
+    }
+}
+
+/// A Kubernetes pod security standard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodSecurity {
+    /// Nothing is held back.
+    Privileged,
+    /// Known escalations are.
+    Baseline,
+    /// Hardened pods only.
+    Restricted,
+}
+
+impl PodSecurity {
+    /// Returns Azure's word for the standard.
+    pub fn name(self) -> &'static str {
+        match self {
+            PodSecurity::Privileged => "Privileged",
+            PodSecurity::Baseline => "Baseline",
+            PodSecurity::Restricted => "Restricted",
+        }
+    }
+}
+
+impl Selection {
+    /// Returns whether a cluster is meant. Tag names are compared without case, values with it, as Azure does.
+    pub fn takes(&self, id: &ResourceId, tags: &BTreeMap<String, String>) -> bool {
+        let tagged = self.tags.iter().all(|(key, value)| {
+            tags.iter()
+                .any(|(tag, found)| tag.eq_ignore_ascii_case(key) && found == value)
+        });
+        let placed = self.scopes.is_empty() && self.ids.is_empty()
+            || self.scopes.iter().any(|scope| id.is_within(&scope.path()))
+            || self.ids.contains(id);
+        tagged && placed
+    }
 }
 
 /// The content of a gate.

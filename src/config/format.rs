@@ -46,6 +46,12 @@ pub(super) enum Format {
     Location,
     /// The resource id of a user-assigned identity.
     IdentityId,
+    /// A subscription or a resource group.
+    GroupScope,
+    /// The resource id of a cluster.
+    Cluster,
+    /// The resource id of a Log Analytics workspace.
+    Workspace,
     /// A built-in policy definition: name or id.
     Definition,
     /// A built-in policy set definition: name or id.
@@ -56,6 +62,10 @@ pub(super) enum Format {
 const LONGEST_NAME: usize = 64;
 /// The longest name of a Kubernetes namespace (RFC 1123 label).
 const LONGEST_NAMESPACE: usize = 63;
+/// Where clusters and workspaces stand.
+const GROUP: &str = "/subscriptions/GUID/resourceGroups/NAME";
+const CLUSTERS: &str = "providers/Microsoft.ContainerService/managedClusters";
+const WORKSPACES: &str = "providers/Microsoft.OperationalInsights/workspaces";
 const DEFINITIONS: &str = "/providers/Microsoft.Authorization/policyDefinitions/";
 const SET_DEFINITIONS: &str = "/providers/Microsoft.Authorization/policySetDefinitions/";
 
@@ -79,6 +89,9 @@ impl Format {
             Format::ReferenceId => "letters, digits, `-` and `_`".to_owned(),
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
             Format::TagValue | Format::PropertyValue => "a text".to_owned(),
+            Format::GroupScope => "`subscriptions/GUID` or `subscriptions/GUID/resourceGroups/NAME`".to_owned(),
+            Format::Cluster => format!("the resource id of a cluster, `{GROUP}/{CLUSTERS}/NAME`"),
+            Format::Workspace => format!("the resource id of a Log Analytics workspace, `{GROUP}/{WORKSPACES}/NAME`"),
             Format::ApiVersion => "an api-version such as `2026-05-01` or `2026-05-01-preview`".to_owned(),
             Format::Moment => "a day such as `2027-01-31`, or a time such as `2027-01-31T18:00:00Z`".to_owned(),
             Format::ResourceId => "a resource id such as `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ContainerService/managedClusters/NAME`, or the id of something that holds resources".to_owned(),
@@ -140,6 +153,15 @@ impl Format {
             ),
             Format::SetDefinition => Some(
                 "^(/providers/Microsoft\\.Authorization/policySetDefinitions/)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+            ),
+            Format::GroupScope => Some(
+                "^/?[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-])?$",
+            ),
+            Format::Cluster => Some(
+                "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.[Cc]ontainer[Ss]ervice/[Mm]anaged[Cc]lusters/[A-Za-z0-9_-]+$",
+            ),
+            Format::Workspace => Some(
+                "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.[Oo]perational[Ii]nsights/[Ww]orkspaces/[A-Za-z0-9_-]+$",
             ),
             Format::Title(_) | Format::TagValue | Format::PropertyValue => None,
         }
@@ -230,6 +252,14 @@ impl Format {
                         .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
             }
             Format::IdentityId => is_identity(text),
+            Format::GroupScope => {
+                matches!(
+                    Scope::parse(text),
+                    Some(Scope::Subscription(_) | Scope::ResourceGroup(..))
+                )
+            }
+            Format::Cluster => is_in_group(text, CLUSTERS),
+            Format::Workspace => is_in_group(text, WORKSPACES),
             Format::Definition => built_in(text, DEFINITIONS).is_some(),
             Format::SetDefinition => built_in(text, SET_DEFINITIONS).is_some(),
         }
@@ -251,6 +281,9 @@ impl Format {
             Format::Period if digits(text) => Some(format!("name the unit: `{text}d` for days, `{text}h` for hours")),
             Format::DefinitionScope if matches!(Scope::parse(text), Some(Scope::ResourceGroup(..))) => {
                 Some("policy definitions cannot stand in a resource group: name its subscription".to_owned())
+            }
+            Format::GroupScope if matches!(Scope::parse(text), Some(Scope::ManagementGroup(_))) => {
+                Some("which subscriptions lie in a management group is known to Azure alone: name them".to_owned())
             }
             Format::Name => near_name(text).map(|name| format!("write `{name}`")),
             Format::Location => {
@@ -313,6 +346,21 @@ fn is_identity(text: &str) -> bool {
         && is(namespace, "Microsoft.ManagedIdentity")
         && is(kind, "userAssignedIdentities")
         && name(last)
+}
+
+/// Whether a text is the id of a resource of that provider and type in a resource group.
+fn is_in_group(text: &str, kind: &str) -> bool {
+    let segments: Vec<&str> = text.split('/').collect();
+    let ["", subscriptions, id, groups, group, providers, provider, ty, name] = segments.as_slice() else {
+        return false;
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let scope = format!("{subscriptions}/{id}/{groups}/{group}");
+    *providers == "providers"
+        && Scope::parse(&scope).is_some()
+        && format!("{providers}/{provider}/{ty}").eq_ignore_ascii_case(kind)
+        && !name.is_empty()
+        && name.bytes().all(plain)
 }
 
 /// Returns the name that a text is nearly.
@@ -493,6 +541,27 @@ mod tests {
                 &identity.replace("rg", "rg."),
                 &format!("{identity}/x"),
             ],
+        );
+        check(
+            Format::GroupScope,
+            &["subscriptions/GUID", "/subscriptions/GUID/resourceGroups/x"],
+            &["", "managementGroups/a", "subscriptions/GUID/resourceGroups/", "GUID"],
+        );
+        let group = "/subscriptions/GUID/resourcegroups/x/providers";
+        let [cluster, workspace] = [
+            "Microsoft.ContainerService/managedClusters/c_1",
+            "microsoft.operationalinsights/workspaces/w-1",
+        ]
+        .map(|rest| format!("{group}/{rest}"));
+        check(
+            Format::Cluster,
+            &[&cluster],
+            &["", &workspace, &format!("{cluster}/"), &cluster[1..]],
+        );
+        check(
+            Format::Workspace,
+            &[&workspace],
+            &["", &cluster, &format!("{workspace}/tables/t")],
         );
         check(
             Format::Definition,

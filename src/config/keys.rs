@@ -133,6 +133,11 @@ const API_VERSIONS: Shape = Shape::Table(&table(
             "Role assignments of the identities of policy assignments.",
         ),
         key(
+            "Microsoft.ContainerService/deploymentSafeguards",
+            API_VERSION,
+            "Deployment safeguards of AKS clusters.",
+        ),
+        key(
             "Microsoft.ContainerService/managedClusters",
             API_VERSION,
             "AKS clusters. An older version hides newer settings of a cluster; take a recent one.",
@@ -412,25 +417,113 @@ static CLUSTERS: Table = table(
             "policyAddon",
             Shape::Table(&table(
                 "The Azure Policy add-on, without which no gate acts in a cluster.",
-                &[key("mode", MODE, "Who sees that the add-on runs.").required()],
+                &[key("mode", MODE_OR_POLICY, "Who sees that the add-on runs.").required()],
             )),
             "The Azure Policy add-on, without which no gate acts in a cluster.",
         ),
         key(
+            "defenderSensor",
+            Shape::Table(&DEFENDER_SENSOR),
+            "The sensor of Defender for Containers in the clusters.",
+        ),
+        key(
+            "safeguards",
+            Shape::Table(&SAFEGUARDS),
+            "AKS deployment safeguards: Azure's own set of rules for a cluster as a whole, as a choice instead of gates of pod security.",
+        ),
+        key(
             "select",
             Shape::Table(&table(
-                "Which clusters in scope are meant; all of them if left out.",
-                &[key(
-                    "tags",
-                    Shape::Map {
-                        key: Format::TagName,
-                        value: &Shape::Text(Format::TagValue),
-                    },
-                    "Tags that a cluster must carry, all of them.",
-                )
-                .required()],
+                "Which clusters in scope are meant; all of them if left out. A cluster has to fit the tags, and to lie in one of the scopes or be named by its id.",
+                &[
+                    key(
+                        "tags",
+                        Shape::Map {
+                            key: Format::TagName,
+                            value: &Shape::Text(Format::TagValue),
+                        },
+                        "Tags that a cluster must carry, all of them.",
+                    ),
+                    key(
+                        "scopes",
+                        Shape::List {
+                            item: &Shape::Text(Format::GroupScope),
+                            least: 1,
+                        },
+                        "Subscriptions and resource groups within the environment's scope.",
+                    ),
+                    key(
+                        "ids",
+                        Shape::List {
+                            item: &Shape::Text(Format::Cluster),
+                            least: 1,
+                        },
+                        "Clusters by resource id.",
+                    ),
+                ],
             )),
             "Which clusters in scope are meant; all of them if left out.",
+        ),
+        key(
+            "foreignGatekeeper",
+            Shape::List {
+                item: &Shape::Text(Format::Cluster),
+                least: 1,
+            },
+            "Clusters, by resource id, with a Gatekeeper that Azure did not put there: the add-on is not switched on in them, since two Gatekeepers break each other, and the plan says so. Azure does not know which they are.",
+        ),
+    ],
+);
+
+static DEFENDER_SENSOR: Table = table(
+    "The sensor of Defender for Containers in the clusters.",
+    &[
+        key("mode", MODE_OR_POLICY, "Who sees that the sensor runs.").required(),
+        key(
+            "workspace",
+            Shape::Map {
+                key: Format::Location,
+                value: &Shape::Text(Format::Workspace),
+            },
+            "The Log Analytics workspace that the sensor reports to, by the region of the cluster. A cluster in a region that is not named is not written.",
+        ),
+        key(
+            "securityGating",
+            Shape::Boolean,
+            "Whether images with findings are refused at admission. Stays as it is if left out. Needs api-version 2026-05-01 of managedClusters.",
+        ),
+    ],
+);
+
+static SAFEGUARDS: Table = table(
+    "AKS deployment safeguards: Azure's own set of rules for a cluster as a whole, as a choice instead of gates of pod security.",
+    &[
+        key("mode", MODE, "Who sees to the safeguards.").required(),
+        key(
+            "level",
+            Shape::Words(&[
+                ("Warn", "who breaks a rule is warned"),
+                (
+                    "Enforce",
+                    "what breaks a rule is refused, and mutated where Azure can, such as by default limits; no single rule can be left out",
+                ),
+            ]),
+            "What happens to what breaks a rule. There is no way in stages: stand at `Warn` first.",
+        )
+        .required(),
+        key(
+            "podSecurity",
+            Shape::Words(&[
+                ("Privileged", "no pod security standard is kept"),
+                ("Baseline", "known escalations are held back"),
+                ("Restricted", "only hardened pods are let through"),
+            ]),
+            "The pod security standard that is kept besides. Stays as it is if left out.",
+        ),
+        key(
+            "excludeNamespaces",
+            NAMESPACES,
+            "Kubernetes namespaces that are left out, besides those that Azure leaves out. Stay as they are if left out.",
         ),
     ],
 );

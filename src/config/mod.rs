@@ -4,6 +4,7 @@
 //! files, and the JSON Schemas. What it returns needs no further checking. Must not know Azure as it is now, nor how a
 //! mistake is shown.
 
+mod clusters;
 mod content;
 mod crossing;
 mod defender;
@@ -18,6 +19,7 @@ mod parameters;
 pub mod schema;
 mod walk;
 
+pub use clusters::knows_security_gating;
 pub use estate::*;
 
 use crate::catalog::Catalog;
@@ -245,6 +247,7 @@ impl Files {
             crossing::location(environment, diagnostics);
             defender::check(environment, diagnostics);
             exemptions::check(environment, &contents, diagnostics);
+            clusters::check(environment, &contents, catalog, diagnostics);
             for gate in &environment.gates {
                 gates::check(environment, gate, &contents, diagnostics);
             }

@@ -1,6 +1,7 @@
 //! What is read from an estate, and every mistake with its text.
 
 mod api_versions;
+mod clusters;
 mod defender;
 mod images;
 mod initiatives;

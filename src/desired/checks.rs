@@ -1,5 +1,6 @@
 //! What a rendered document may not state, because aksgate decides it; and every reason why documents cannot be made.
 
+use crate::diff::changes;
 use crate::kinds::Kind;
 use crate::render::engine::RenderError;
 use serde_json::{Map, Value};
@@ -22,6 +23,14 @@ pub enum DesiredError {
     /// A template leaves out what the document cannot be without.
     #[error("template `{template}` leaves out `{field}`; take it over from the template that aksgate brings")]
     Missing {
+        /// The template's file name.
+        template: &'static str,
+        /// The field.
+        field: String,
+    },
+    /// A template states what the environment does not ask for.
+    #[error("template `{template}` sets `{field}`, which the environment does not state; take it out of the template")]
+    Unasked {
         /// The template's file name.
         template: &'static str,
         /// The field.
@@ -71,6 +80,36 @@ pub enum DesiredError {
         /// The initiative.
         initiative: String,
     },
+}
+
+/// Checks a rendered document, of which we own only a part, against the settings that are to be in it. More settings of the
+/// add-on are the template's.
+pub(super) fn settings(kind: Kind, body: &Value, wanted: &Value) -> Result<(), DesiredError> {
+    let template = kind.template();
+    let addon = wanted.pointer("/properties/addonProfiles").is_some();
+    let about_addon = |path: &str| path.to_lowercase().starts_with("properties.addonprofiles.azurepolicy");
+    // Of an add-on that is not asked for, the comparable form says that it is off.
+    let asked = |path: &str| addon || !about_addon(path);
+    let lost = changes(&kind.comparable(wanted), &kind.comparable(body));
+    if let Some(lost) = lost
+        .into_iter()
+        .find(|change| change.before.is_some() && asked(&change.path))
+    {
+        return Err(DesiredError::Missing {
+            template,
+            field: lost.path,
+        });
+    }
+    let added = changes(wanted, body)
+        .into_iter()
+        .filter(|change| change.before.is_none());
+    match added.into_iter().find(|change| !(addon && about_addon(&change.path))) {
+        Some(added) => Err(DesiredError::Unasked {
+            template,
+            field: added.path,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Returns the properties of a rendered document, refusing what only aksgate may state.

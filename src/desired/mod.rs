@@ -11,6 +11,7 @@ mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod safeguards;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
@@ -102,6 +103,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
     }
     if gates.is_empty() {
         clusters::add(&mut desired, sources)?;
+        safeguards::add(&mut desired, sources)?;
     }
     for object in &desired.objects {
         limits::check(object)?;
@@ -128,23 +130,9 @@ pub fn offline(sources: Sources<'_>, gates: &[String]) -> Result<Vec<DesiredObje
         Scope::ResourceGroup(_, group) => group.clone(),
         _ => "{resourceGroup}".to_owned(),
     };
-    let cluster = format!(
-        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{{cluster}}"
-    );
-    if let Some(id) = ResourceId::parse(&cluster) {
-        let tags = sources
-            .environment
-            .clusters
-            .as_ref()
-            .map(|clusters| clusters.select_tags.clone());
-        observed.clusters.push(crate::observed::Cluster {
-            id,
-            location: String::new(),
-            tags: tags.unwrap_or_default(),
-            provisioning_state: "Succeeded".to_owned(),
-            power_state: "Running".to_owned(),
-        });
-    }
+    observed
+        .clusters
+        .extend(clusters::placeholder(sources.environment, &subscription, &group));
     Ok(objects(
         Sources {
             observed: &observed,
@@ -155,13 +143,8 @@ pub fn offline(sources: Sources<'_>, gates: &[String]) -> Result<Vec<DesiredObje
     .objects)
 }
 
-/// Says what another tool has to change so that a setting is as required.
-fn required(subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
-    required_by(Mode::Require, subject, before, after)
-}
-
 /// Says what somebody else has to change so that a setting is as required.
-fn required_by(mode: Mode, subject: &str, before: &Value, after: &Value) -> Vec<Finding> {
+fn required(subject: &str, mode: Mode, before: &Value, after: &Value) -> Vec<Finding> {
     let mode = mode.name();
     crate::diff::changes(before, after)
         .into_iter()

@@ -4,6 +4,7 @@
 //! whether a change tightens or weakens. Must not know how documents travel, nor what makes a successor (`desired`).
 
 mod defender_plan;
+mod deployment_safeguards;
 mod managed_cluster;
 mod policy_assignment;
 mod policy_exemption;
@@ -34,6 +35,8 @@ pub enum Kind {
     DefenderPlan,
     /// A `Microsoft.ContainerService/managedClusters`.
     ManagedCluster,
+    /// `Microsoft.ContainerService/deploymentSafeguards` of a cluster.
+    DeploymentSafeguards,
 }
 
 /// The plane that an object belongs to; the plan is summed up by these.
@@ -102,13 +105,14 @@ trait ResourceKind {
 
 impl Kind {
     /// All kinds, in the order in which they are written.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
         Kind::RoleAssignment,
         Kind::PolicyExemption,
         Kind::DefenderPlan,
         Kind::ManagedCluster,
+        Kind::DeploymentSafeguards,
     ];
 
     fn knowledge(self) -> &'static dyn ResourceKind {
@@ -119,6 +123,7 @@ impl Kind {
             Kind::PolicyExemption => &policy_exemption::PolicyExemption,
             Kind::DefenderPlan => &defender_plan::DefenderPlan,
             Kind::ManagedCluster => &managed_cluster::ManagedCluster,
+            Kind::DeploymentSafeguards => &deployment_safeguards::DeploymentSafeguards,
         }
     }
 
@@ -131,6 +136,7 @@ impl Kind {
             Kind::PolicyExemption => "policyExemption",
             Kind::DefenderPlan => "defenderPlan",
             Kind::ManagedCluster => "managedCluster",
+            Kind::DeploymentSafeguards => "deploymentSafeguards",
         }
     }
 
@@ -148,6 +154,7 @@ impl Kind {
             Kind::PolicyExemption => "policy exemption",
             Kind::DefenderPlan => "Defender plan",
             Kind::ManagedCluster => "AKS cluster",
+            Kind::DeploymentSafeguards => "deployment safeguards",
         }
     }
 
@@ -158,7 +165,7 @@ impl Kind {
                 Plane::Policy
             }
             Kind::DefenderPlan => Plane::Defender,
-            Kind::ManagedCluster => Plane::Clusters,
+            Kind::ManagedCluster | Kind::DeploymentSafeguards => Plane::Clusters,
         }
     }
 
@@ -172,6 +179,7 @@ impl Kind {
             Kind::PolicyExemption => "policyExemption.json.hbs",
             Kind::DefenderPlan => "defenderPlan.json.hbs",
             Kind::ManagedCluster => "managedCluster.json.hbs",
+            Kind::DeploymentSafeguards => "deploymentSafeguards.json.hbs",
         }
     }
 
@@ -191,6 +199,11 @@ impl Kind {
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.
     pub fn is_part_of_resource(self) -> bool {
         matches!(self, Kind::ManagedCluster)
+    }
+
+    /// Returns whether its objects all have the same name, so that a name alone tells none of them.
+    pub fn shares_one_name(self) -> bool {
+        matches!(self, Kind::DefenderPlan | Kind::DeploymentSafeguards)
     }
 
     /// Returns the comparable form of a wire document.

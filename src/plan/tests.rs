@@ -47,6 +47,8 @@ impl Azure {
                     tags: BTreeMap::new(),
                     provisioning_state: "Succeeded".into(),
                     power_state: "Running".into(),
+                    sku: "Base".into(),
+                    linux: None,
                 });
             }
             observed.insert(LiveObject {
@@ -235,7 +237,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         }),
         clusters: addon.then(|| Clusters {
             policy_addon: Some(Mode::Manage),
-            select_tags: BTreeMap::new(),
+            ..Clusters::default()
         }),
         api_versions: BTreeMap::new(),
     };

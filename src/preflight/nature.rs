@@ -101,6 +101,7 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::PolicyExemption => "Microsoft.Authorization/policyExemptions",
         Kind::DefenderPlan => "Microsoft.Security/pricings",
         Kind::ManagedCluster => "Microsoft.ContainerService/managedClusters",
+        Kind::DeploymentSafeguards => "Microsoft.ContainerService/deploymentSafeguards",
     }
 }
 

@@ -364,6 +364,8 @@ fn running() -> Cluster {
         tags: BTreeMap::new(),
         provisioning_state: "Succeeded".into(),
         power_state: "Running".into(),
+        sku: String::new(),
+        linux: None,
     }
 }
 

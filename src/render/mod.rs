@@ -8,7 +8,7 @@ mod set;
 
 pub use set::{SetContent, effects, set_content};
 
-use crate::config::{DefenderContainers, Environment, Estate, Exemption, Gate};
+use crate::config::{DefenderContainers, Environment, Estate, Exemption, Gate, PodSecurity, Safeguards};
 use crate::diagnostic::Diagnostic;
 use crate::kinds::Kind;
 use engine::{Engine, RenderError};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The templates that aksgate brings, by file name.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     (
         "policySetDefinition.json.hbs",
         include_str!("../../templates/policySetDefinition.json.hbs"),
@@ -36,6 +36,10 @@ pub const SHIPPED: [(&str, &str); 5] = [
     (
         "managedCluster.json.hbs",
         include_str!("../../templates/managedCluster.json.hbs"),
+    ),
+    (
+        "deploymentSafeguards.json.hbs",
+        include_str!("../../templates/deploymentSafeguards.json.hbs"),
     ),
 ];
 
@@ -181,10 +185,52 @@ impl Renderer {
     ) -> Result<Value, RenderError> {
         let context = json!({
             "environment": about(environment),
-            "cluster": {"id": cluster, "policyAddon": parts.policy_addon},
+            "cluster": {
+                "id": cluster,
+                "policyAddon": parts.policy_addon,
+                "defenderSensor": parts.defender_sensor.as_ref().map(SensorPart::to_value),
+            },
         });
         self.engine.render(Kind::ManagedCluster.template(), &context)
     }
+
+    /// Renders the deployment safeguards of a cluster.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn deployment_safeguards(
+        &self,
+        environment: &Environment,
+        cluster: &str,
+        safeguards: &Safeguards,
+    ) -> Result<Value, RenderError> {
+        let context = json!({
+            "environment": about(environment),
+            "cluster": {"id": cluster},
+            "safeguards": {
+                "level": safeguards.level(),
+                "podSecurity": safeguards.pod_security.map(PodSecurity::name),
+                "excludes": safeguards.exclude_namespaces.is_some(),
+                "excludeNamespaces": safeguards.exclude_namespaces,
+            },
+        });
+        self.engine.render(Kind::DeploymentSafeguards.template(), &context)
+    }
+}
+
+/// Returns the deployment safeguards as ARM takes them, as no template states them: what a rendered document is held against.
+pub fn safeguards_content(safeguards: &Safeguards) -> Value {
+    let pod_security = safeguards
+        .pod_security
+        .map(|level| ("podSecurityStandardsLevel", json!(level.name())));
+    let excluded = safeguards
+        .exclude_namespaces
+        .as_ref()
+        .map(|names| ("excludedNamespaces", json!(names)));
+    let level = Some(("level", json!(safeguards.level())));
+    let parts = [level, pod_security, excluded].into_iter().flatten();
+    let properties: Map<String, Value> = parts.map(|(key, value)| (key.to_owned(), value)).collect();
+    json!({ "properties": properties })
 }
 
 /// The parts of a cluster that an environment states.
@@ -192,6 +238,47 @@ impl Renderer {
 pub struct ClusterParts {
     /// Whether the Azure Policy add-on is to run.
     pub policy_addon: bool,
+    /// The Defender sensor, if it is to run.
+    pub defender_sensor: Option<SensorPart>,
+}
+
+impl ClusterParts {
+    /// Returns the parts as ARM takes them, as no template states them: what a rendered document is held against.
+    pub fn to_value(&self) -> Value {
+        let mut properties = Map::new();
+        if self.policy_addon {
+            properties.insert("addonProfiles".to_owned(), json!({"azurepolicy": {"enabled": true}}));
+        }
+        if let Some(sensor) = &self.defender_sensor {
+            properties.insert("securityProfile".to_owned(), json!({"defender": sensor.to_value()}));
+        }
+        json!({ "properties": properties })
+    }
+}
+
+/// The Defender sensor of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SensorPart {
+    /// The Log Analytics workspace that it reports to.
+    pub workspace: Option<String>,
+    /// Whether images with findings are refused; stays as it is if absent.
+    pub security_gating: Option<bool>,
+}
+
+impl SensorPart {
+    /// Returns `properties.securityProfile.defender` as ARM takes it (managedClusters, 2022-06-01 and later).
+    pub fn to_value(&self) -> Value {
+        let workspace = self
+            .workspace
+            .as_ref()
+            .map(|id| ("logAnalyticsWorkspaceResourceId", json!(id)));
+        let gating = self
+            .security_gating
+            .map(|on| ("securityGating", json!({ "enabled": on })));
+        let monitoring = ("securityMonitoring", json!({"enabled": true}));
+        let parts = [Some(monitoring), workspace, gating].into_iter().flatten();
+        Value::Object(parts.map(|(key, value)| (key.to_owned(), value)).collect())
+    }
 }
 
 /// A truth value as a Defender plan takes it.

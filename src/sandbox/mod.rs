@@ -32,6 +32,7 @@ pub mod record;
 pub mod registration;
 pub mod role;
 pub mod route;
+pub mod safeguards;
 pub mod seed;
 pub mod serve;
 pub mod state;

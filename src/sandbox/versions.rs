@@ -124,6 +124,11 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         CLUSTERS,
     ),
     (
+        "microsoft.containerservice/deploymentsafeguards",
+        "deploymentSafeguards",
+        &["2025-04-01", "2025-07-01"],
+    ),
+    (
         "microsoft.resourcegraph/resources",
         "resources",
         &["2021-03-01", "2022-10-01", "2024-04-01"],

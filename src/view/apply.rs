@@ -4,6 +4,7 @@ use super::plan::to_json as plan_json;
 use super::text::{Paint, code, markdown, plain};
 use crate::apply::{Failure, Outcome, Report};
 use crate::arm::CallCounts;
+use crate::kinds::Kind;
 use crate::plan::{Plan, Step};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,7 +21,12 @@ const OUTCOMES: [&str; 7] = [
 
 /// Returns what is being done to an object, for a progress bar.
 pub fn doing(step: &Step) -> String {
-    format!("{} {} {}", step.action, step.kind.label(), plain(step.object.name()))
+    let name = match step.kind {
+        Kind::DeploymentSafeguards => step.object.value_of("managedClusters"),
+        _ => None,
+    };
+    let name = name.unwrap_or_else(|| step.object.name());
+    format!("{} {} {}", step.action, step.kind.label(), plain(name))
 }
 
 /// Returns a line about an object whose step has ended, with what a person should do if it failed.

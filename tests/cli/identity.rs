@@ -11,6 +11,7 @@ fn with_fleet() -> Folder {
     let folder = Folder::applied();
     let gate = "location: westeurope\n\ngates:\n  fleet:\n    initiative: fleet-enablement\n    target: enforce\n    soak: 1d\n";
     folder.edit(DEV, "gates:\n", gate);
+    folder.edit(DEV, "policyAddon: {mode: manage}", "policyAddon: {mode: policy}");
     folder
 }
 

@@ -184,12 +184,14 @@ environments/dev.yaml:8:45 value not allowed: `effectForMutationPolicies` cannot
     assert_eq!(with(&auditing, "    target: audit\n"), stuck);
     let mutating = member("c873b3ba-c605-42e4-a64b-a142a93826fc", "1.*.*");
     assert_eq!(with(&mutating, "    target: audit\n"), stuck);
-    // Image integrity has one member on the ladder, and that one audits only.
+    // Image integrity has one member on the ladder, and that one audits only; another switches the add-on on.
     let integrity = "builtin: af28bf8b-c669-4dd3-9137-1e68fdc61bd6\nversion: 1.*.*-preview\n";
     assert_eq!(with(integrity, "    target: deny\n"), "environments/dev.yaml:6:17 missing location: `baseline` has members that deploy or modify, which need an identity
   state `location` in this environment: where Azure is to keep the identity
 environments/dev.yaml:7:13 target out of reach: no definition in `baseline` can deny
   the furthest it can go is `audit`
+environments/dev.yaml:17:3 two writers of one feature: `baseline` deploys the Azure Policy add-on too
+  set `policyAddon: {mode: policy}` to leave it to the gate, or do without the gate's member with definition a8eff44f-8c92-45c3-a3fb-9880802d67a7
 warning: initiatives/baseline.yaml:1:10 preview initiative: `[Preview]: [Preview]: Use Image Integrity to ensure only trusted images are deployed` is a preview
   a preview may change without notice");
     let about_azure = member("993c2fcd-2b29-49d2-9eb0-df2c3a730c32", "1.*.*");
@@ -211,7 +213,10 @@ fn a_set_that_deploys_has_its_own_kind_and_words() {
             content: content.into_bytes(),
         });
         for file in files.iter_mut().filter(|file| file.path == DEV) {
-            file.content.extend(environment.as_bytes());
+            // The add-on is the gate's here.
+            let text = String::from_utf8(file.content.clone()).unwrap();
+            let text = text.replace("policyAddon: {mode: manage}", "policyAddon: {mode: require}");
+            file.content = format!("{text}{environment}").into_bytes();
         }
         wrong(&files)
     };

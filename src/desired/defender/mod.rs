@@ -11,7 +11,7 @@ pub use billing::billing_change;
 pub(super) use gate::add as add_gate;
 
 use super::checks::properties;
-use super::{Desired, DesiredError, DesiredObject, Sources, held_state, required_by};
+use super::{Desired, DesiredError, DesiredObject, Sources, held_state, required};
 use crate::config::{Cloud, DefenderContainers, Gate, Initiative, Mode};
 use crate::kinds::{Kind, Plane};
 use crate::model::{DEFENDER_EXTENSIONS, ResourceId};
@@ -94,7 +94,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             (mode, Some(before), _) => {
                 desired
                     .findings
-                    .extend(required_by(mode, &subscription.name, &before, &after));
+                    .extend(required(&subscription.name, mode, &before, &after));
             }
             (mode, None, _) => {
                 let sentence = format!(
