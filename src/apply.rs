@@ -408,7 +408,10 @@ async fn settle_by_reading(run: &Run<'_>, (step, document): (&Step, Option<&Valu
 /// Whether an operation runs on the resource, or has failed: what it shows already may not last.
 fn is_under_way(step: &Step, live: Option<&LiveObject>) -> bool {
     let has_succeeded = |cluster: Cluster| cluster.provisioning_state.eq_ignore_ascii_case("Succeeded");
-    let is_long = step.kind.is_part_of_resource() || step.kind == Kind::DeploymentSafeguards;
+    let is_long = matches!(
+        step.kind,
+        Kind::ManagedCluster | Kind::DeploymentSafeguards | Kind::KubernetesExtension
+    );
     is_long && !live.map(exact_cluster).is_some_and(has_succeeded)
 }
 

@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
 use crate::lock::{Live, Read, Uses, next_reads};
 use crate::model::{ResourceId, Scope, is_guid};
-use crate::observed::{Cluster, LiveObject, Observed, Subscription};
+use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,13 @@ const CLUSTERS: &str = "resources \
 | where type =~ 'microsoft.containerservice/managedclusters' \
 | project id, name, location, tags, sku = tostring(sku.name), addonProfiles = properties.addonProfiles, \
 defender = properties.securityProfile.defender, provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
+| order by id asc";
+
+/// The columns of an Arc-connected cluster that a plan needs.
+const CONNECTED: &str = "resources \
+| where type =~ 'microsoft.kubernetes/connectedclusters' \
+| project id, tags, connectivity = tostring(properties.connectivityStatus), \
+distribution = tostring(properties.distribution) \
 | order by id asc";
 
 /// The resource type of deployment safeguards.
@@ -73,7 +80,9 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         observed.insert(object);
     }
     let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, _)| cluster)).await?;
-    for object in safeguards {
+    let (connected, extensions) = connected(client, environment).await?;
+    observed.arc_clusters = connected;
+    for object in safeguards.into_iter().chain(extensions) {
         observed.insert(object);
     }
     for (cluster, object) in clusters {
@@ -432,13 +441,47 @@ async fn safeguards(
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {
+/// The Arc-connected clusters in scope and their extensions, if the environment asks for them.
+async fn connected(client: &Client, environment: &Environment) -> Result<(Vec<ArcCluster>, Vec<LiveObject>), ArmError> {
+    let stated = environment.clusters.as_ref();
+    if stated.is_none_or(|clusters| clusters.arc_policy_extension.is_none()) {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let rows = found(client, environment, CONNECTED).await?;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let clusters = rows.into_iter().map(|(id, row)| ArcCluster {
+        id,
+        tags: tags(row.get("tags")),
+        connectivity: text(&row, "connectivity"),
+        distribution: text(&row, "distribution"),
+    });
+    let clusters: Vec<ArcCluster> = clusters.collect();
+    // Of those that are not selected too: what a gate would not guard is counted over all of them.
+    let lists = stream::iter(clusters.iter().map(|cluster| {
+        let path = format!("{}/providers/Microsoft.KubernetesConfiguration/extensions", cluster.id);
+        async move { client.list(&path, &[]).await }
+    }));
+    let lists: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+    let extensions = lists.into_iter().flatten().filter_map(|wire| {
+        Some(LiveObject {
+            kind: Kind::KubernetesExtension,
+            id: ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?,
+            wire,
+            etag: None,
+        })
+    });
+    let extensions = extensions.collect();
+    Ok((clusters, extensions))
+}
+
+/// The rows of a query in the environment's scope, with their ids.
+async fn found(client: &Client, environment: &Environment, query: &str) -> Result<Vec<(ResourceId, Value)>, ArmError> {
     let scope = match &environment.scope {
         Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
         Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
     };
     let query = GraphQuery {
-        query: CLUSTERS.to_owned(),
+        query: query.to_owned(),
         scope,
         with_scopes_above: false,
     };
@@ -447,14 +490,20 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
         Scope::ResourceGroup(..) => Some(environment.scope.path()),
         _ => None,
     };
+    let rows = rows.into_iter().filter_map(|row| {
+        let id = ResourceId::parse(row.get("id").and_then(Value::as_str)?)?;
+        let here = group.as_ref().is_none_or(|group| id.is_within(group));
+        here.then_some((id, row))
+    });
+    Ok(rows.collect())
+}
+
+async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {
+    let rows = found(client, environment, CLUSTERS).await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| {
+        .map(|(id, row)| {
             let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let id = ResourceId::parse(&text("id"))?;
-            if group.as_ref().is_some_and(|group| !id.is_within(group)) {
-                return None;
-            }
             let cluster = Cluster {
                 id: id.clone(),
                 location: text("location"),
@@ -468,15 +517,13 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
             let properties =
                 json!({"addonProfiles": part("addonProfiles"), "securityProfile": {"defender": part("defender")}});
             let wire = json!({"id": id.as_str(), "properties": properties});
-            Some((
-                cluster,
-                LiveObject {
-                    kind: Kind::ManagedCluster,
-                    id,
-                    wire,
-                    etag: None,
-                },
-            ))
+            let object = LiveObject {
+                kind: Kind::ManagedCluster,
+                id,
+                wire,
+                etag: None,
+            };
+            (cluster, object)
         })
         .collect())
 }

@@ -20,6 +20,8 @@ pub struct Observed {
     pub subscriptions: Vec<Subscription>,
     /// The clusters in scope.
     pub clusters: Vec<Cluster>,
+    /// The Arc-connected clusters in scope; empty where the environment does not ask for them.
+    pub arc_clusters: Vec<ArcCluster>,
     /// The nodes of the clusters whose subscription's Defender plan would be turned on; none if they were not looked at.
     pub nodes: Option<Vec<ClusterNodes>>,
     /// Policy assignments above the environment's scope, which hold in it too, and below it: none of them is ours to change.
@@ -92,6 +94,31 @@ impl Cluster {
     }
 }
 
+/// An Arc-connected cluster in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArcCluster {
+    /// Its resource id.
+    pub id: ResourceId,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// `connectivityStatus`, such as `Connected` or `Offline`.
+    pub connectivity: String,
+    /// `distribution`, such as `k3s`; an AKS cluster may be connected besides.
+    pub distribution: String,
+}
+
+impl ArcCluster {
+    /// Returns whether it is an AKS cluster, which has the add-on and not the extension.
+    pub fn is_aks(&self) -> bool {
+        self.distribution.eq_ignore_ascii_case("aks")
+    }
+
+    /// Returns whether the agent in the cluster speaks to Azure.
+    pub fn is_connected(&self) -> bool {
+        self.connectivity.eq_ignore_ascii_case("Connected")
+    }
+}
+
 /// A live object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveObject {
@@ -155,7 +182,7 @@ impl LiveObject {
                 let role = role.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
                 mark.names_role_assignment(name, self.id.scope(), role)
             }
-            Kind::DefenderPlan | Kind::ManagedCluster | Kind::DeploymentSafeguards => false,
+            Kind::DefenderPlan | Kind::ManagedCluster | Kind::DeploymentSafeguards | Kind::KubernetesExtension => false,
         };
         (named && mark.owner == owner && mark.environment == environment).then_some(mark)
     }

@@ -85,6 +85,11 @@ const TABLE: &[(&str, [&str; 3])] = &[
         "Microsoft.ContainerService/managedClusters",
         ["2026-05-01", "2024-09-01", "2024-09-01"],
     ),
+    // The older ones are what Azure's own policy for Arc speaks (ArcPolicyExtension_DINE).
+    (
+        "Microsoft.KubernetesConfiguration/extensions",
+        ["2025-03-01", "2021-09-01", "2021-09-01"],
+    ),
     (
         "Microsoft.Management/managementGroups",
         ["2023-04-01", "2023-04-01", "2023-04-01"],

@@ -102,6 +102,7 @@ fn print(context: &Context, args: &Args, objects: &[DesiredObject]) {
 fn file_name(object: &DesiredObject) -> String {
     let which = match object.kind {
         Kind::DefenderPlan => object.id.value_of("subscriptions").unwrap_or_default(),
+        Kind::KubernetesExtension => object.id.value_of("connectedClusters").unwrap_or_default(),
         Kind::DeploymentSafeguards => object.id.value_of("managedClusters").unwrap_or_default(),
         _ => object.id.name(),
     };

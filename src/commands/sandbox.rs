@@ -44,6 +44,9 @@ enum Command {
         /// Make this many clusters instead of the seven that show every condition
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
         clusters: Option<u32>,
+        /// Make this many Arc-connected clusters besides
+        #[arg(long, value_name = "ARC", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+        arc: u32,
         /// Give whoever signs in this role and no other; can be given more than once [default: Owner]
         #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(sandbox::role_names()), ignore_case = true)]
         role: Vec<String>,
@@ -84,6 +87,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Command::Reset {
             seed,
             clusters,
+            arc,
             role,
             unregistered,
         } => {
@@ -91,6 +95,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let options = SeedOptions {
                 seed: *seed,
                 clusters,
+                arc: usize::try_from(*arc).unwrap_or_default(),
                 entropy: 0,
                 roles: role.clone(),
                 unregistered: unregistered.clone(),

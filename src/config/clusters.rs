@@ -27,6 +27,7 @@ pub(super) struct ClustersDraft {
     sensor: Option<Span>,
     gating: Option<Span>,
     safeguards: Option<Span>,
+    arc: Option<Span>,
 }
 
 impl ClustersDraft {
@@ -42,6 +43,10 @@ impl ClustersDraft {
             policy_addon: fields.fields("policyAddon").and_then(read_mode),
             defender_sensor: fields.fields("defenderSensor").and_then(read_sensor),
             safeguards: fields.fields("safeguards").and_then(read_safeguards),
+            arc_policy_extension: fields
+                .fields("arc")
+                .and_then(|arc| arc.fields("policyExtension"))
+                .and_then(read_mode),
             select: Selection {
                 tags: map(select, "tags", |text| Some(text.to_owned())),
                 scopes: scopes.iter().map(|scope| scope.value.clone()).collect(),
@@ -60,6 +65,7 @@ impl ClustersDraft {
             addon: fields.key_span("policyAddon"),
             sensor: fields.key_span("defenderSensor"),
             safeguards: fields.key_span("safeguards"),
+            arc: fields.key_span("arc"),
             gating: sensor.and_then(|sensor| sensor.key_span("securityGating")),
         }
     }
@@ -138,6 +144,12 @@ const SENSOR: Feature = Feature {
     definition: "64def556-fbad-4622-930e-72d1d5589bf5",
 };
 
+const ARC_EXTENSION: Feature = Feature {
+    key: "policyExtension",
+    name: "the Azure Policy extension",
+    definition: "0adc5395-9169-4b9b-8687-af838d69410a",
+};
+
 /// Reports what an environment says of its clusters and cannot be.
 pub(super) fn check(
     environment: &EnvironmentDraft<'_>,
@@ -155,6 +167,7 @@ pub(super) fn check(
         outside(file, &scope.value, clusters, diagnostics);
     }
     let modes = [
+        (&ARC_EXTENSION, clusters.arc, clusters.value.arc_policy_extension),
         (&ADDON, clusters.addon, clusters.value.policy_addon),
         (
             &SENSOR,
@@ -396,6 +409,12 @@ pub(super) fn between(one: &EnvironmentDraft<'_>, two: &EnvironmentDraft<'_>, di
             "the safeguards",
             "safeguards",
             [clusters, others].map(|clusters| clusters.value.safeguards.as_ref().map(|safeguards| safeguards.mode)),
+        ),
+        (
+            "two writers of the policy extension",
+            "the extension",
+            "arc",
+            [clusters, others].map(|clusters| clusters.value.arc_policy_extension),
         ),
         (
             "two writers of the Defender sensor",

@@ -207,6 +207,8 @@ pub struct Clusters {
     pub defender_sensor: Option<DefenderSensor>,
     /// The deployment safeguards; not managed if absent.
     pub safeguards: Option<Safeguards>,
+    /// The Azure Policy extension of Arc-connected clusters; these are not looked at if absent.
+    pub arc_policy_extension: Option<Mode>,
     /// Which clusters are meant.
     pub select: Selection,
     /// Clusters with a Gatekeeper that is not Azure's: the add-on is not switched on there.

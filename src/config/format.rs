@@ -65,6 +65,7 @@ const LONGEST_NAMESPACE: usize = 63;
 /// Where clusters and workspaces stand.
 const GROUP: &str = "/subscriptions/GUID/resourceGroups/NAME";
 const CLUSTERS: &str = "providers/Microsoft.ContainerService/managedClusters";
+const CONNECTED: &str = "providers/Microsoft.Kubernetes/connectedClusters";
 const WORKSPACES: &str = "providers/Microsoft.OperationalInsights/workspaces";
 const DEFINITIONS: &str = "/providers/Microsoft.Authorization/policyDefinitions/";
 const SET_DEFINITIONS: &str = "/providers/Microsoft.Authorization/policySetDefinitions/";
@@ -158,7 +159,7 @@ impl Format {
                 "^/?[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-])?$",
             ),
             Format::Cluster => Some(
-                "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.[Cc]ontainer[Ss]ervice/[Mm]anaged[Cc]lusters/[A-Za-z0-9_-]+$",
+                "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.([Cc]ontainer[Ss]ervice/[Mm]anaged|[Kk]ubernetes/[Cc]onnected)[Cc]lusters/[A-Za-z0-9_-]+$",
             ),
             Format::Workspace => Some(
                 "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.[Oo]perational[Ii]nsights/[Ww]orkspaces/[A-Za-z0-9_-]+$",
@@ -258,7 +259,7 @@ impl Format {
                     Some(Scope::Subscription(_) | Scope::ResourceGroup(..))
                 )
             }
-            Format::Cluster => is_in_group(text, CLUSTERS),
+            Format::Cluster => is_in_group(text, CLUSTERS) || is_in_group(text, CONNECTED),
             Format::Workspace => is_in_group(text, WORKSPACES),
             Format::Definition => built_in(text, DEFINITIONS).is_some(),
             Format::SetDefinition => built_in(text, SET_DEFINITIONS).is_some(),
@@ -555,7 +556,10 @@ mod tests {
         .map(|rest| format!("{group}/{rest}"));
         check(
             Format::Cluster,
-            &[&cluster],
+            &[
+                &cluster,
+                &cluster.replace("ContainerService/managed", "Kubernetes/connected"),
+            ],
             &["", &workspace, &format!("{cluster}/"), &cluster[1..]],
         );
         check(

@@ -143,6 +143,11 @@ const API_VERSIONS: Shape = Shape::Table(&table(
             "AKS clusters. An older version hides newer settings of a cluster; take a recent one.",
         ),
         key(
+            "Microsoft.KubernetesConfiguration/extensions",
+            API_VERSION,
+            "Extensions of Arc-connected clusters.",
+        ),
+        key(
             "Microsoft.Management/managementGroups",
             API_VERSION,
             "Management groups.",
@@ -430,6 +435,22 @@ static CLUSTERS: Table = table(
             "safeguards",
             Shape::Table(&SAFEGUARDS),
             "AKS deployment safeguards: Azure's own set of rules for a cluster as a whole, as a choice instead of gates of pod security.",
+        ),
+        key(
+            "arc",
+            Shape::Table(&table(
+                "Arc-connected clusters. They are not looked at if this is left out.",
+                &[key(
+                    "policyExtension",
+                    Shape::Table(&table(
+                        "The Azure Policy extension, without which no gate acts in such a cluster.",
+                        &[key("mode", MODE_OR_POLICY, "Who sees that the extension is there. aksgate makes it where there is none, and never changes or removes one.").required()],
+                    )),
+                    "The Azure Policy extension, without which no gate acts in such a cluster.",
+                )
+                .required()],
+            )),
+            "Arc-connected clusters. They are not looked at if this is left out.",
         ),
         key(
             "select",

@@ -19,10 +19,10 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
     let Some(clusters) = &sources.environment.clusters else {
         return Ok(());
     };
+    missing(desired, clusters, sources.observed);
     if clusters.policy_addon.is_none() && clusters.defender_sensor.is_none() && clusters.safeguards.is_none() {
         return Ok(());
     }
-    missing(desired, clusters, sources.observed);
     for cluster in &sources.observed.clusters {
         if clusters.select.takes(&cluster.id, &cluster.tags) {
             one(desired, sources, clusters, cluster)?;
@@ -60,14 +60,24 @@ fn missing(desired: &mut Desired, clusters: &Clusters, observed: &Observed) {
         ("clusters.select.ids", &clusters.select.ids),
         ("clusters.foreignGatekeeper", &clusters.foreign_gatekeeper),
     ];
-    for (key, ids) in named {
-        for id in ids
+    let is_there = |id: &ResourceId| {
+        let connected = observed.arc_clusters.iter().map(|cluster| &cluster.id);
+        observed
+            .clusters
             .iter()
-            .filter(|id| !observed.clusters.iter().any(|cluster| cluster.id == **id))
-        {
+            .map(|cluster| &cluster.id)
+            .chain(connected)
+            .any(|found| found == id)
+    };
+    for (key, ids) in named {
+        for id in ids.iter().filter(|id| !is_there(id)) {
             desired.findings.push(Finding {
                 subject: id.name().to_owned(),
-                sentence: format!("named by `{key}` and not found in the scope: `{id}`"),
+                sentence: if id.value_of("connectedClusters").is_some() && clusters.arc_policy_extension.is_none() {
+                    format!("named by `{key}` and not looked for, since `clusters.arc` is not stated: `{id}`")
+                } else {
+                    format!("named by `{key}` and not found in the scope: `{id}`")
+                },
             });
         }
     }
@@ -244,5 +254,6 @@ pub(super) fn uncovered(observed: &Observed) -> Vec<Uncovered> {
                 reason: reason.to_owned(),
             })
         })
+        .chain(super::arc::uncovered(observed))
         .collect()
 }

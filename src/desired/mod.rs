@@ -3,6 +3,7 @@
 //! Owns what a template may not decide: name, scope, mark, effect, overrides, enforcement mode. Must not know how far the
 //! result differs from what is live (`plan`).
 
+mod arc;
 mod checks;
 mod clusters;
 mod defender;
@@ -104,6 +105,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
     if gates.is_empty() {
         clusters::add(&mut desired, sources)?;
         safeguards::add(&mut desired, sources)?;
+        arc::add(&mut desired, sources)?;
     }
     for object in &desired.objects {
         limits::check(object)?;

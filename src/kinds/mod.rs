@@ -5,6 +5,7 @@
 
 mod defender_plan;
 mod deployment_safeguards;
+mod kubernetes_extension;
 mod managed_cluster;
 mod policy_assignment;
 mod policy_exemption;
@@ -37,6 +38,8 @@ pub enum Kind {
     ManagedCluster,
     /// `Microsoft.ContainerService/deploymentSafeguards` of a cluster.
     DeploymentSafeguards,
+    /// `Microsoft.KubernetesConfiguration/extensions` of an Arc-connected cluster.
+    KubernetesExtension,
 }
 
 /// The plane that an object belongs to; the plan is summed up by these.
@@ -105,7 +108,7 @@ trait ResourceKind {
 
 impl Kind {
     /// All kinds, in the order in which they are written.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
         Kind::RoleAssignment,
@@ -113,6 +116,7 @@ impl Kind {
         Kind::DefenderPlan,
         Kind::ManagedCluster,
         Kind::DeploymentSafeguards,
+        Kind::KubernetesExtension,
     ];
 
     fn knowledge(self) -> &'static dyn ResourceKind {
@@ -124,6 +128,7 @@ impl Kind {
             Kind::DefenderPlan => &defender_plan::DefenderPlan,
             Kind::ManagedCluster => &managed_cluster::ManagedCluster,
             Kind::DeploymentSafeguards => &deployment_safeguards::DeploymentSafeguards,
+            Kind::KubernetesExtension => &kubernetes_extension::KubernetesExtension,
         }
     }
 
@@ -137,6 +142,7 @@ impl Kind {
             Kind::DefenderPlan => "defenderPlan",
             Kind::ManagedCluster => "managedCluster",
             Kind::DeploymentSafeguards => "deploymentSafeguards",
+            Kind::KubernetesExtension => "kubernetesExtension",
         }
     }
 
@@ -155,6 +161,7 @@ impl Kind {
             Kind::DefenderPlan => "Defender plan",
             Kind::ManagedCluster => "AKS cluster",
             Kind::DeploymentSafeguards => "deployment safeguards",
+            Kind::KubernetesExtension => "Arc extension",
         }
     }
 
@@ -165,7 +172,7 @@ impl Kind {
                 Plane::Policy
             }
             Kind::DefenderPlan => Plane::Defender,
-            Kind::ManagedCluster | Kind::DeploymentSafeguards => Plane::Clusters,
+            Kind::ManagedCluster | Kind::DeploymentSafeguards | Kind::KubernetesExtension => Plane::Clusters,
         }
     }
 
@@ -180,6 +187,7 @@ impl Kind {
             Kind::DefenderPlan => "defenderPlan.json.hbs",
             Kind::ManagedCluster => "managedCluster.json.hbs",
             Kind::DeploymentSafeguards => "deploymentSafeguards.json.hbs",
+            Kind::KubernetesExtension => "kubernetesExtension.json.hbs",
         }
     }
 
@@ -203,7 +211,10 @@ impl Kind {
 
     /// Returns whether its objects all have the same name, so that a name alone tells none of them.
     pub fn shares_one_name(self) -> bool {
-        matches!(self, Kind::DefenderPlan | Kind::DeploymentSafeguards)
+        matches!(
+            self,
+            Kind::DefenderPlan | Kind::DeploymentSafeguards | Kind::KubernetesExtension
+        )
     }
 
     /// Returns the comparable form of a wire document.

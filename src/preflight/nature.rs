@@ -102,6 +102,7 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::DefenderPlan => "Microsoft.Security/pricings",
         Kind::ManagedCluster => "Microsoft.ContainerService/managedClusters",
         Kind::DeploymentSafeguards => "Microsoft.ContainerService/deploymentSafeguards",
+        Kind::KubernetesExtension => "Microsoft.KubernetesConfiguration/extensions",
     }
 }
 

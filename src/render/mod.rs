@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The templates that aksgate brings, by file name.
-pub const SHIPPED: [(&str, &str); 6] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     (
         "policySetDefinition.json.hbs",
         include_str!("../../templates/policySetDefinition.json.hbs"),
@@ -40,6 +40,10 @@ pub const SHIPPED: [(&str, &str); 6] = [
     (
         "deploymentSafeguards.json.hbs",
         include_str!("../../templates/deploymentSafeguards.json.hbs"),
+    ),
+    (
+        "kubernetesExtension.json.hbs",
+        include_str!("../../templates/kubernetesExtension.json.hbs"),
     ),
 ];
 
@@ -215,6 +219,15 @@ impl Renderer {
             },
         });
         self.engine.render(Kind::DeploymentSafeguards.template(), &context)
+    }
+
+    /// Renders the policy extension of an Arc-connected cluster.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn kubernetes_extension(&self, environment: &Environment, cluster: &str) -> Result<Value, RenderError> {
+        let context = json!({"environment": about(environment), "cluster": {"id": cluster}});
+        self.engine.render(Kind::KubernetesExtension.template(), &context)
     }
 }
 

@@ -220,7 +220,14 @@ fn refuse(state: &State, query: &str, fault: &Fault) -> ArmError {
 fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
     let query = kql::parse(text)?;
     let rows = match query.table.as_str() {
-        "resources" => resources(state, scopes, |kind| kind.starts_with("microsoft.containerservice/")),
+        // What extends a resource, such as deployment safeguards, has no row here.
+        "resources" => resources(state, scopes, |kind| {
+            [
+                "microsoft.containerservice/managedclusters",
+                "microsoft.kubernetes/connectedclusters",
+            ]
+            .contains(&kind)
+        }),
         "policyresources" => resources(state, scopes, |kind| kind.starts_with("microsoft.authorization/policy")),
         "resourcecontainers" => containers(state, scopes),
         _ => {

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod address;
 pub mod aks_versions;
+pub mod arc;
 pub mod authority;
 pub mod body;
 pub mod builtins;

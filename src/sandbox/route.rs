@@ -13,8 +13,8 @@ use super::random::hash;
 use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
 use super::{
-    access, aks_versions, cluster, exemption, graph, insights, lock, policy, pricing, registration, role, safeguards,
-    tenancy, time, token, versions,
+    access, aks_versions, arc, cluster, exemption, graph, insights, lock, policy, pricing, registration, role,
+    safeguards, tenancy, time, token, versions,
 };
 
 /// A request whose path, api-version and body have been read.
@@ -231,6 +231,9 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         "microsoft.security/pricings" => pricing::answer(state, &call),
         "microsoft.containerservice/managedclusters" => cluster::answer(state, &call),
         "microsoft.containerservice/deploymentsafeguards" => safeguards::answer(state, &call),
+        "microsoft.kubernetes/connectedclusters" => arc::cluster(state, &call),
+        "microsoft.kubernetesconfiguration/extensions" => arc::extensions(state, &call),
+        "microsoft.kubernetesconfiguration/extensions/operations" => cluster::operation(state, &call),
         "microsoft.containerservice/locations/operations" => cluster::operation(state, &call),
         "microsoft.containerservice/locations/kubernetesversions" => aks_versions::answer(state, &call),
         "microsoft.resourcegraph/resources" => graph::answer(state, &call),

@@ -10,7 +10,7 @@ use super::cluster_document::{ClusterSeed, Condition, document};
 use super::random::Random;
 use super::role::{BUILT_IN, OWNER, Role};
 use super::state::{ManagementGroup, Operation, ResourceGroup, Settings, State, Subscription, VERSION};
-use super::{pricing, time};
+use super::{arc, pricing, time};
 
 /// The directory of every sandbox; its root management group has the same name.
 pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -30,6 +30,8 @@ pub struct SeedOptions {
     pub seed: u64,
     /// How many clusters there are; without it the seven of the small estate, which show every condition.
     pub clusters: Option<usize>,
+    /// How many Arc-connected clusters there are besides.
+    pub arc: usize,
     /// Makes the instance id and the token secret differ between two sandboxes of one seed.
     pub entropy: u64,
     /// The names of the built-in roles that whoever signs in has on everything; none stands for Owner.
@@ -43,6 +45,7 @@ impl Default for SeedOptions {
         Self {
             seed: 1,
             clusters: None,
+            arc: 0,
             entropy: 0,
             roles: Vec::new(),
             unregistered: Vec::new(),
@@ -96,6 +99,7 @@ pub fn seed(options: &SeedOptions) -> State {
     {
         add_cluster(&mut state, &cluster);
     }
+    arc::seed(&mut state, options.arc);
     pricing::seed(&mut state);
     for document in foreign_objects() {
         state.insert(document);

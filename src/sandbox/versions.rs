@@ -129,6 +129,21 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         &["2025-04-01", "2025-07-01"],
     ),
     (
+        "microsoft.kubernetes/connectedclusters",
+        "connectedClusters",
+        &["2024-01-01", "2025-12-01"],
+    ),
+    (
+        "microsoft.kubernetesconfiguration/extensions",
+        "extensions",
+        &["2021-09-01", "2022-11-01", "2023-05-01", "2025-03-01"],
+    ),
+    (
+        "microsoft.kubernetesconfiguration/extensions/operations",
+        "extensions/operations",
+        &["2021-09-01", "2022-11-01", "2023-05-01", "2025-03-01"],
+    ),
+    (
         "microsoft.resourcegraph/resources",
         "resources",
         &["2021-03-01", "2022-10-01", "2024-04-01"],
@@ -162,6 +177,8 @@ const RESOURCES: &[&str] = &[
 pub const NAMESPACES: &[(&str, &str)] = &[
     ("microsoft.authorization", "Microsoft.Authorization"),
     ("microsoft.containerservice", "Microsoft.ContainerService"),
+    ("microsoft.kubernetes", "Microsoft.Kubernetes"),
+    ("microsoft.kubernetesconfiguration", "Microsoft.KubernetesConfiguration"),
     ("microsoft.management", "Microsoft.Management"),
     ("microsoft.policyinsights", "Microsoft.PolicyInsights"),
     ("microsoft.resourcegraph", "Microsoft.ResourceGraph"),

@@ -22,6 +22,7 @@ const OUTCOMES: [&str; 7] = [
 /// Returns what is being done to an object, for a progress bar.
 pub fn doing(step: &Step) -> String {
     let name = match step.kind {
+        Kind::KubernetesExtension => step.object.value_of("connectedClusters"),
         Kind::DeploymentSafeguards => step.object.value_of("managedClusters"),
         _ => None,
     };

@@ -323,3 +323,67 @@ fn safeguards_need_the_add_on_and_are_seen_on_automatic_clusters() {
         "aks-dev-neu-01: deployment safeguards stand there at Warn: AKS Automatic has them always, and this environment does not state them, so they are left alone"
     );
 }
+
+#[test]
+fn arc_connected_clusters_get_the_extension_once_and_keep_it() {
+    let arc = "  arc: {policyExtension: {mode: manage}}\n";
+    let folder = Folder::shipped();
+    folder.run("sandbox reset --arc 7").expect(0);
+    state(&folder, ADDON);
+    folder.run("apply dev --sandbox --yes --quiet").expect(0);
+    let told = |folder: &Folder| -> Vec<String> {
+        let plan = folder.plan("dev");
+        let mut lines = told(&plan);
+        lines.extend(outline(&plan));
+        lines
+    };
+    assert_eq!(told(&folder), [""; 0], "not looked at unless stated");
+    state(&folder, &format!("{ADDON}{arc}"));
+    assert_eq!(outline(&folder.plan("dev")), ["create kubernetesExtension tightens"; 3]);
+    let gate = folder.plan("dev")["plan"]["held"].to_string();
+    assert!(gate.contains("arc-dev-01 (Arc, no policy extension)"), "{gate}");
+    folder.tamper("/connectedclusters/arc-dev-02", |cluster| {
+        cluster["properties"]["connectivityStatus"] = json!("Offline");
+    });
+    state(&folder, &format!("{ADDON}{}", arc.replace("manage", "require")));
+    let plan = folder.plan("dev");
+    assert_eq!(outline(&plan), [""; 0]);
+    let finding = "it has no policy extension, and is required to; `mode: require` never writes it";
+    assert!(plan["plan"]["findings"].to_string().contains(finding));
+    state(&folder, &format!("{ADDON}{arc}"));
+    folder.run("plan dev --sandbox").expect(0).prints(&[
+        "  + create Arc extension arc-dev-01  tightens\n",
+        "  arc-dev-02: install the Azure Policy extension\n    state     its state is `Offline`",
+    ]);
+    folder.run("apply dev --sandbox --yes").expect(0);
+    assert!(folder.is_settled("dev"));
+    // An AKS cluster that is connected besides has its add-on.
+    folder.tamper("/connectedclusters/arc-dev-02", |cluster| {
+        cluster["properties"]["distribution"] = json!("aks");
+        cluster["properties"]["connectivityStatus"] = json!("Connected");
+    });
+    let plan = folder.plan("dev");
+    assert!(folder.is_settled("dev"));
+    assert!(
+        plan["plan"]["findings"]
+            .to_string()
+            .contains("would be a second Gatekeeper")
+    );
+    assert!(!plan["plan"]["held"].to_string().contains("arc-dev"));
+    // Whatever its owner does with it, it is there and is left alone.
+    folder.tamper(
+        "/connectedclusters/arc-dev-01/providers/microsoft.kubernetesconfiguration/extensions/azurepolicy",
+        |extension| {
+            extension["properties"]["releaseTrain"] = json!("preview");
+            extension["properties"]["provisioningState"] = json!("Failed");
+        },
+    );
+    let lines = folder.plan("dev")["plan"]["findings"].to_string();
+    assert!(
+        lines.contains("its policy extension `azurepolicy` is in state `Failed`"),
+        "{lines}"
+    );
+    assert!(folder.is_settled("dev"));
+    state(&folder, ADDON);
+    assert!(folder.is_settled("dev"));
+}

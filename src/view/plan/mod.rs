@@ -55,7 +55,11 @@ fn held_in(plan: &Plan, plane: Plane) -> usize {
 
 /// The name that a person knows the object by: a cluster's or a subscription's own, else the resource's.
 fn object_name(step: &Step) -> String {
-    match step.object.value_of("managedClusters") {
+    let id = &step.object;
+    match id
+        .value_of("managedClusters")
+        .or_else(|| id.value_of("connectedClusters"))
+    {
         Some(cluster) => cluster.to_owned(),
         None => step.object.name().to_owned(),
     }
