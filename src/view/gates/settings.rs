@@ -26,6 +26,28 @@ pub(super) const SETTINGS: &[Setting] = &[
                    fleet-enablement gate does.",
     },
     Setting {
+        key: "clusters.arc",
+        title: "Azure Policy extension of Arc-connected clusters",
+        incidents: &[Incident::SilentDrift],
+        what: "The add-on's counterpart in clusters that Azure Arc connects: without it no gate acts there. Such clusters are not looked \
+               at, and not named in a plan, until this is stated.",
+        stages: "off, on",
+        breaks: "As with the add-on. It is installed where there is none, and never changed or removed.",
+        roll_out: "As with the add-on; clusters that are not connected now wait for a later plan.",
+    },
+    Setting {
+        key: "clusters.safeguards",
+        title: "AKS deployment safeguards",
+        incidents: &[Incident::RiskyPods, Incident::ExhaustedNodes],
+        what: "AKS' own set of 27 policies for each cluster, instead of the pod security gates. All or nothing: no member can be left \
+               out, only namespaces can.",
+        stages: "Warn, Enforce",
+        breaks: "Enforce refuses what the members deny and changes what it can: containers without requests and limits are given \
+                 some, which moves them to other nodes or has them killed.",
+        roll_out: "Warn first, and read the warnings that kubectl shows; then Enforce. Not both with the pod security gates: the plan \
+                   names the definitions that would be in force twice.",
+    },
+    Setting {
         key: "defender.containers",
         title: "Microsoft Defender for Containers",
         incidents: &[Incident::RunTimeThreat, Incident::UntrustedImages],
@@ -34,5 +56,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         stages: "Free, Standard",
         breaks: "Nothing; it is billed by vCore, and the plan says of how many.",
         roll_out: "A test subscription first, for its bill and the alerts that your own tools cause.",
+    },
+    Setting {
+        key: "clusters.defenderSensor",
+        title: "Defender sensor",
+        incidents: &[Incident::RunTimeThreat],
+        what: "Runs on every node and sends what containers do. Either the plan's extension ContainerSensor sets it up, or aksgate \
+               per cluster, or a policy: exactly one of them.",
+        stages: "off, on",
+        breaks: "Clusters whose egress is restricted need the sensor's endpoints allowed, or it stays silent.",
+        roll_out: "Cluster by cluster in test, then by region; watch the nodes' memory.",
     },
 ];
