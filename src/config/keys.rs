@@ -97,7 +97,7 @@ const MODE_OR_POLICY: Shape = Shape::Words(&[
     ("require", "another tool writes it; aksgate only checks"),
     (
         "policy",
-        "an assignment of Azure Policy writes it; aksgate only checks, and says which one",
+        "an assignment of Azure Policy writes it; aksgate only checks",
     ),
 ]);
 const NAMESPACES: Shape = Shape::List {

@@ -62,9 +62,9 @@ fn every_mistake_is_told_in_one_run_in_the_order_of_files() {
        = hint: did you mean `exposure`?
 
     error: invalid version pin
-      --> initiatives/exposure.yaml:15:14
+      --> initiatives/exposure.yaml:22:14
        |
-    15 |     version: 9.1.2
+    22 |     version: 9.1.2
        |              ^^^^^ expected a version pin `x.*.*` or `x.y.*`
        |
        = hint: Azure cannot pin a patch: write `9.1.*` to stay at that minor version, or `9.*.*` to follow them
