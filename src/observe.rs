@@ -42,14 +42,16 @@ const AT_ONCE: usize = 16;
 /// Any call that fails, but for objects that ARM says are absent.
 pub async fn observe(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
     let subscriptions = subscriptions(client, environment).await?;
-    let (assignments, sets, plans, exemptions, clusters) = futures::try_join!(
+    let definitions_at = &environment.definition_scope;
+    let (assignments, sets, definitions, plans, exemptions, clusters) = futures::try_join!(
         assignments(client, environment, &subscriptions),
         listed(
             client,
             Kind::PolicySetDefinition,
-            &environment.definition_scope,
+            definitions_at,
             "policySetDefinitions"
         ),
+        listed(client, Kind::PolicyDefinition, definitions_at, "policyDefinitions"),
         defender::plans(client, environment, &subscriptions),
         exemptions(client, environment, &subscriptions),
         clusters(client, environment),
@@ -73,6 +75,7 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
     for object in assignments
         .into_iter()
         .chain(sets)
+        .chain(definitions)
         .chain(plans)
         .chain(exemptions)
         .chain(roles)

@@ -172,6 +172,7 @@ impl LiveObject {
         let name = self.id.name();
         let named = match self.kind {
             Kind::PolicyAssignment => mark.assignment_name().eq_ignore_ascii_case(name),
+            Kind::PolicyDefinition => mark.names_definition(name),
             Kind::PolicySetDefinition => mark.names_set_definition(name),
             Kind::PolicyExemption => mark.names_exemption(name, self.id.scope()),
             Kind::RoleAssignment => {
@@ -301,6 +302,7 @@ mod tests {
             part: "00".into(),
         };
         let (ours, prod, theirs) = (mark("us", "dev"), mark("us", "prod"), mark("them", "dev"));
+        let ours_rule = ours.definition_name("r", "d");
         let (ours_set, theirs_set) = (ours.set_definition_name("d"), theirs.set_definition_name("d"));
         let objects = [
             (Kind::PolicyAssignment, ours.assignment_name(), ours.to_text()),
@@ -311,6 +313,13 @@ mod tests {
             (Kind::PolicySetDefinition, ours_set.clone(), ours.to_text()),
             (Kind::PolicySetDefinition, theirs_set, theirs.to_text()),
             (Kind::PolicySetDefinition, "copy-of-a-set".into(), ours.to_text()),
+            (Kind::PolicyDefinition, ours_rule.clone(), ours.to_text()),
+            (Kind::PolicyDefinition, format!("copy-{ours_rule}"), ours.to_text()),
+            (
+                Kind::PolicyDefinition,
+                theirs.definition_name("r", "d"),
+                theirs.to_text(),
+            ),
             (Kind::DefenderPlan, ours.assignment_name(), ours.to_text()),
         ];
         for (kind, name, text) in objects {
@@ -325,6 +334,6 @@ mod tests {
             .owned("us", "dev")
             .map(|(object, _)| object.id.name().to_owned())
             .collect();
-        assert_eq!(names, [ours_set, ours.assignment_name()]);
+        assert_eq!(names, [ours_rule, ours_set, ours.assignment_name()]);
     }
 }

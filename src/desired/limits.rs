@@ -64,8 +64,10 @@ const LIMITS: &[Limit] = &[
     ),
     limit(SET, &["policyDefinitions"], Unit::Entries, 1_000),
     limit(SET, &["parameters"], Unit::Entries, 400),
+    limit(DEFINITION, &["parameters"], Unit::Entries, 20),
 ];
 const ASSIGNMENT: Option<Kind> = Some(Kind::PolicyAssignment);
+const DEFINITION: Option<Kind> = Some(Kind::PolicyDefinition);
 const SET: Option<Kind> = Some(Kind::PolicySetDefinition);
 
 /// Longest names in characters: of an assignment at a management group, and of every other policy object (Azure answers
@@ -178,6 +180,7 @@ mod tests {
 
     fn object(kind: Kind, scope: &str, name: &str, properties: Value) -> DesiredObject {
         let collection = match kind {
+            Kind::PolicyDefinition => "policyDefinitions",
             Kind::PolicySetDefinition => "policySetDefinitions",
             _ => "policyAssignments",
         };
@@ -234,6 +237,7 @@ mod tests {
             ),
             at_the_edge(set, 1_000, |n| json!({"policyDefinitions": vec![json!({}); n]})),
             at_the_edge(set, 400, |n| json!({"parameters": map(n)})),
+            at_the_edge(Kind::PolicyDefinition, 20, |n| json!({"parameters": map(n)})),
         ];
         insta::assert_snapshot!(found.join("\n"), @r"
         policy assignment `n`: `displayName` has 129 characters, Azure takes 128 at most
@@ -247,6 +251,7 @@ mod tests {
         policy assignment `n`: `overrides[0].selectors[0].in` has 51 entries, Azure takes 50 at most
         policy set definition `n`: `policyDefinitions` has 1001 entries, Azure takes 1000 at most
         policy set definition `n`: `parameters` has 401 entries, Azure takes 400 at most
+        policy definition `n`: `parameters` has 21 entries, Azure takes 20 at most
         ");
     }
 
@@ -266,6 +271,8 @@ mod tests {
         );
         assert!(said(Kind::PolicyAssignment, SUBSCRIPTION, 65).is_err());
         assert!(said(Kind::PolicySetDefinition, GROUP, 65).is_err());
+        assert_eq!(said(Kind::PolicyDefinition, GROUP, 64), Ok(()));
+        assert!(said(Kind::PolicyDefinition, GROUP, 65).is_err());
     }
 
     #[test]
@@ -287,6 +294,9 @@ mod tests {
             json!({}),
         );
         assert!(check(&set).is_ok());
+        let rule = mark.definition_name(&"b".repeat(64), "d");
+        let definition = object(Kind::PolicyDefinition, GROUP, &rule, json!({}));
+        assert!(check(&definition).is_ok());
         assert!(mark.to_text().len() <= LONGEST_METADATA);
     }
 

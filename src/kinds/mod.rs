@@ -8,6 +8,7 @@ mod deployment_safeguards;
 mod kubernetes_extension;
 mod managed_cluster;
 mod policy_assignment;
+mod policy_definition;
 mod policy_exemption;
 mod policy_set_definition;
 mod role_assignment;
@@ -24,6 +25,8 @@ pub const KNOWN_AFTER: &str = "knownAfter";
 /// A kind of object, in the order in which kinds are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// `Microsoft.Authorization/policyDefinitions`.
+    PolicyDefinition,
     /// `Microsoft.Authorization/policySetDefinitions`.
     PolicySetDefinition,
     /// `Microsoft.Authorization/policyAssignments`.
@@ -108,7 +111,8 @@ trait ResourceKind {
 
 impl Kind {
     /// All kinds, in the order in which they are written.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
+        Kind::PolicyDefinition,
         Kind::PolicySetDefinition,
         Kind::PolicyAssignment,
         Kind::RoleAssignment,
@@ -121,6 +125,7 @@ impl Kind {
 
     fn knowledge(self) -> &'static dyn ResourceKind {
         match self {
+            Kind::PolicyDefinition => &policy_definition::PolicyDefinition,
             Kind::PolicySetDefinition => &policy_set_definition::PolicySetDefinition,
             Kind::PolicyAssignment => &policy_assignment::PolicyAssignment,
             Kind::RoleAssignment => &role_assignment::RoleAssignment,
@@ -135,6 +140,7 @@ impl Kind {
     /// Returns the name used in plan files.
     pub fn name(self) -> &'static str {
         match self {
+            Kind::PolicyDefinition => "policyDefinition",
             Kind::PolicySetDefinition => "policySetDefinition",
             Kind::PolicyAssignment => "policyAssignment",
             Kind::RoleAssignment => "roleAssignment",
@@ -154,6 +160,7 @@ impl Kind {
     /// Returns what a person calls it.
     pub fn label(self) -> &'static str {
         match self {
+            Kind::PolicyDefinition => "policy definition",
             Kind::PolicySetDefinition => "policy set definition",
             Kind::PolicyAssignment => "policy assignment",
             Kind::RoleAssignment => "role assignment",
@@ -168,9 +175,11 @@ impl Kind {
     /// Returns the plane it belongs to.
     pub fn plane(self) -> Plane {
         match self {
-            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment | Kind::PolicyExemption => {
-                Plane::Policy
-            }
+            Kind::PolicyDefinition
+            | Kind::PolicySetDefinition
+            | Kind::PolicyAssignment
+            | Kind::RoleAssignment
+            | Kind::PolicyExemption => Plane::Policy,
             Kind::DefenderPlan => Plane::Defender,
             Kind::ManagedCluster | Kind::DeploymentSafeguards | Kind::KubernetesExtension => Plane::Clusters,
         }
@@ -180,6 +189,7 @@ impl Kind {
     /// template, the name that it would have.
     pub fn template(self) -> &'static str {
         match self {
+            Kind::PolicyDefinition => "policyDefinition.json.hbs",
             Kind::PolicySetDefinition => "policySetDefinition.json.hbs",
             Kind::PolicyAssignment => "policyAssignment.json.hbs",
             Kind::RoleAssignment => "roleAssignment.json.hbs",
@@ -193,10 +203,12 @@ impl Kind {
 
     /// Returns whether objects of this kind carry a mark: only those are ever deleted.
     pub fn is_marked(self) -> bool {
-        matches!(
-            self,
-            Kind::PolicySetDefinition | Kind::PolicyAssignment | Kind::RoleAssignment | Kind::PolicyExemption
-        )
+        self.plane() == Plane::Policy
+    }
+
+    /// Returns whether objects of this kind are what is assigned: the gates of an initiative may share one.
+    pub fn is_definition(self) -> bool {
+        matches!(self, Kind::PolicyDefinition | Kind::PolicySetDefinition)
     }
 
     /// Returns whether objects of this kind are nothing without their policy assignment, and go before it.
@@ -292,6 +304,17 @@ fn sorted_set(value: Option<&Value>, form: impl Fn(&str) -> String) -> Value {
     items.sort();
     items.dedup();
     Value::from(items)
+}
+
+/// Returns the parameters that a definition or set declares: ARM gives `Array` back where `array` was sent.
+fn comparable_parameters(parameters: Option<&Value>) -> Value {
+    let mut parameters = parameters.and_then(Value::as_object).cloned().unwrap_or_default();
+    for definition in parameters.values_mut() {
+        if let Some(kind) = definition.get_mut("type") {
+            *kind = Value::from(kind.as_str().unwrap_or_default().to_ascii_lowercase());
+        }
+    }
+    Value::Object(parameters)
 }
 
 /// Returns metadata without the keys that the server adds: `createdBy`, `createdOn`, `updatedBy`, `updatedOn`

@@ -3,7 +3,9 @@
 //! Their names carry a hash of the content, so a change of content is another set; a change in place only restores what
 //! somebody edited, or words.
 
-use super::{Direction, ResourceKind, comparable_id, merge_metadata, own_metadata, properties, sorted_set};
+use super::{
+    Direction, ResourceKind, comparable_id, comparable_parameters, merge_metadata, own_metadata, properties, sorted_set,
+};
 use serde_json::{Map, Value, json};
 
 pub(super) struct PolicySetDefinition;
@@ -76,23 +78,21 @@ impl ResourceKind for PolicySetDefinition {
     }
 }
 
-/// ARM gives `Array` back where `array` was sent.
-fn comparable_parameters(parameters: Option<&Value>) -> Value {
-    let mut parameters = parameters.and_then(Value::as_object).cloned().unwrap_or_default();
-    for definition in parameters.values_mut() {
-        if let Some(kind) = definition.get_mut("type") {
-            *kind = Value::from(kind.as_str().unwrap_or_default().to_ascii_lowercase());
-        }
-    }
-    Value::Object(parameters)
-}
-
 fn comparable_member(member: &Value) -> Value {
     let mut result = Map::new();
     if let Some(id) = member.get("policyDefinitionId").and_then(Value::as_str) {
         result.insert("policyDefinitionId".to_owned(), Value::from(comparable_id(id)));
     }
-    if let Some(version) = member.get("definitionVersion").filter(|version| !version.is_null()) {
+    // Only what Azure brings has versions; at a definition of ours ARM writes one by itself.
+    let built_in = |id: &Value| {
+        id.as_str()
+            .is_none_or(|id| id.starts_with("/providers/microsoft.authorization/"))
+    };
+    let built_in = result.get("policyDefinitionId").is_none_or(built_in);
+    if let Some(version) = member
+        .get("definitionVersion")
+        .filter(|version| built_in && !version.is_null())
+    {
         result.insert("definitionVersion".to_owned(), version.clone());
     }
     let parameters = member

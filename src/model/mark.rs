@@ -116,6 +116,32 @@ impl Mark {
         })
     }
 
+    /// Returns the name of the definition of a rule with that content: it carries the content's hash, so a definition never
+    /// changes in place.
+    pub fn definition_name(&self, rule: &str, content_digest: &str) -> String {
+        let seed = write_fields(&[
+            ("owner", &self.owner),
+            ("environment", &self.environment),
+            ("initiative", &self.gate),
+            ("rule", rule),
+            ("content", content_digest),
+        ]);
+        format!(
+            "aksgate-{}-{}-{}",
+            slug(&self.gate, 20),
+            slug(rule, 24),
+            short_hash(&seed)
+        )
+    }
+
+    /// Returns whether a definition of that name can be the mark's: all of the name but the rule and the content's hash is known.
+    pub fn names_definition(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let rest = name.strip_prefix(&format!("aksgate-{}-", slug(&self.gate, 20)));
+        rest.and_then(|rest| rest.rsplit_once('-'))
+            .is_some_and(|(rule, hash)| !rule.is_empty() && hash.len() == 10)
+    }
+
     /// Returns whether a set definition of that name can be the mark's: all of the name but the content's hash is known.
     pub fn names_set_definition(&self, name: &str) -> bool {
         let hash = name
@@ -293,6 +319,12 @@ mod tests {
         assert!(mark("image-governance").names_set_definition("aksgate-image-governance-c7jq65gyqo"));
         assert!(!mark("image-governance").names_set_definition("copy-of-aksgate-image-governance-c7jq65gyqo"));
         assert_eq!(
+            mark("exposure").definition_name("no-node-port", "d1"),
+            "aksgate-exposure-no-node-port-5ieailvr4f"
+        );
+        assert!(mark("exposure").names_definition("aksgate-exposure-no-node-port-5ieailvr4f"));
+        assert!(!mark("exposure").names_definition("copy-of-aksgate-exposure-no-node-port-c7jq65gyqo"));
+        assert_eq!(
             mark("pod-security").to_text(),
             "version=1; owner=contoso; environment=prod; gate=pod-security; generation=1; part=00"
         );
@@ -313,6 +345,8 @@ mod tests {
             prop_assert!(mark.assignment_name().len() <= 24);
             prop_assert!(mark.set_definition_name("x").len() <= 64);
             prop_assert!(mark.names_set_definition(&mark.set_definition_name("x")));
+            prop_assert!(mark.definition_name(&mark.gate, "x").len() <= 64);
+            prop_assert!(mark.names_definition(&mark.definition_name(&mark.gate, "x")));
         }
 
         #[test]

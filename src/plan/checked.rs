@@ -92,11 +92,11 @@ fn same_after(step: &Step, found: &Step) -> bool {
     after == found.after
 }
 
-/// The steps of the fresh plan that one of its steps must not come before: its set, its successor, the assignments of a set.
+/// The steps of the fresh plan that one of its steps must not come before: its set and that one's definitions, its successor, what
+/// uses a definition.
 fn needs<'a>(step: &Step, fresh: &'a Plan) -> impl Iterator<Item = &'a Step> {
     let waits: BTreeSet<String> = step.depends_on.iter().cloned().collect();
-    let succession =
-        (step.action == Action::Delete && step.kind != Kind::PolicySetDefinition).then(|| step.gate.clone());
+    let succession = (step.action == Action::Delete && !step.kind.is_definition()).then(|| step.gate.clone());
     fresh.pending().filter(move |other| {
         waits.contains(&other.id)
             && other.kind.plane() == Plane::Policy

@@ -216,7 +216,7 @@ impl States<'_> {
         self.observed
             .owned(owner, environment)
             .filter(|(object, mark)| {
-                gates.is_empty() || (object.kind != Kind::PolicySetDefinition && gates.contains(&mark.gate))
+                gates.is_empty() || (!object.kind.is_definition() && gates.contains(&mark.gate))
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
@@ -266,8 +266,9 @@ fn name_steps(steps: &mut [Step]) {
     }
 }
 
-/// An assignment waits for its set. Deletions wait for every other write; an assignment's for those of what hangs on it, so that an
-/// interrupted run leaves the assignment, by which the next one finds the rest; a set's for the assignments'.
+/// An assignment waits for its set, and that for its definitions. Deletions wait for every other write; an assignment's for those of
+/// what hangs on it, so that an interrupted run leaves the assignment, by which the next one finds the rest; a set's for the
+/// assignments', a definition's for the sets'.
 fn link(steps: &mut [Step], desired: &[DesiredObject]) {
     let ids: BTreeMap<(Kind, String), String> = steps
         .iter()
@@ -296,6 +297,7 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
         found.map(|s| s.id.clone()).collect()
     };
     let unassignments = deletions(|kind| kind == Kind::PolicyAssignment, None);
+    let sets = deletions(|kind| kind == Kind::PolicySetDefinition, None);
     let gates: BTreeSet<Option<String>> = steps.iter().map(|step| step.gate.clone()).collect();
     let hanging: BTreeMap<Option<String>, Vec<String>> = gates
         .into_iter()
@@ -304,6 +306,9 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
     for step in steps.iter_mut().filter(|step| step.is_pending()) {
         step.depends_on = match (step.action, step.kind) {
             (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
+            (Action::Delete, Kind::PolicyDefinition) => {
+                writes.iter().chain(&unassignments).chain(&sets).cloned().collect()
+            }
             (Action::Delete, Kind::PolicyAssignment) => {
                 let hanging = hanging.get(&step.gate).into_iter().flatten();
                 writes.iter().chain(hanging).cloned().collect()

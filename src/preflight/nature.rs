@@ -95,6 +95,7 @@ static UNKNOWN: Nature = Nature {
 /// Returns the type of resource that a step of this kind writes. The compiler asks for each new kind.
 fn resource_type(kind: Kind) -> &'static str {
     match kind {
+        Kind::PolicyDefinition => "Microsoft.Authorization/policyDefinitions",
         Kind::PolicySetDefinition => "Microsoft.Authorization/policySetDefinitions",
         Kind::PolicyAssignment => "Microsoft.Authorization/policyAssignments",
         Kind::RoleAssignment => "Microsoft.Authorization/roleAssignments",

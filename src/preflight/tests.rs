@@ -90,6 +90,11 @@ fn each_pending_step_needs_its_action_at_its_scope() {
             &assignment("/subscriptions/other", "d"),
         ),
         (
+            Kind::PolicyDefinition,
+            Action::Create,
+            &format!("{GROUP}/providers/Microsoft.Authorization/policyDefinitions/r"),
+        ),
+        (
             Kind::PolicySetDefinition,
             Action::Replace,
             &format!("{GROUP}/providers/Microsoft.Authorization/policySetDefinitions/s"),
@@ -104,6 +109,7 @@ fn each_pending_step_needs_its_action_at_its_scope() {
     let mut expected = [
         format!("Microsoft.Authorization/policyAssignments/delete @ {SUBSCRIPTION}"),
         format!("Microsoft.Authorization/policyAssignments/write @ {GROUP}"),
+        format!("Microsoft.Authorization/policyDefinitions/write @ {GROUP}"),
         format!("Microsoft.Authorization/policySetDefinitions/delete @ {GROUP}"),
         format!("Microsoft.Authorization/policySetDefinitions/write @ {GROUP}"),
         format!("Microsoft.ContainerService/managedClusters/write @ {CLUSTER}"),
@@ -127,6 +133,7 @@ fn each_pending_step_needs_its_action_at_its_scope() {
         made,
         [
             ("Microsoft.Authorization/policyAssignments", 1),
+            ("Microsoft.Authorization/policyDefinitions", 1),
             ("Microsoft.Authorization/policySetDefinitions", 1)
         ]
     );

@@ -16,7 +16,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The templates that aksgate brings, by file name.
-pub const SHIPPED: [(&str, &str); 7] = [
+pub const SHIPPED: [(&str, &str); 8] = [
+    (
+        "policyDefinition.json.hbs",
+        include_str!("../../templates/policyDefinition.json.hbs"),
+    ),
     (
         "policySetDefinition.json.hbs",
         include_str!("../../templates/policySetDefinition.json.hbs"),
