@@ -138,16 +138,22 @@ pub fn find_upwards(start: &Path, name: &str) -> Option<PathBuf> {
 pub type FoundFile = (String, Vec<u8>);
 
 /// Returns the files that lie directly in `folder` or in one of the `subfolders` of it, at most `longest` bytes of each,
-/// sorted by path. Hidden files and folders further down are passed over.
+/// sorted by path. `name/*` among the subfolders stands for each folder in `name`. What is hidden, and folders further down,
+/// are passed over.
 ///
 /// # Errors
 /// Any failure of the file system, and a link that leads out of the folder.
 pub fn read_files(folder: &Path, subfolders: &[&str], longest: u64) -> io::Result<Vec<FoundFile>> {
     let root = fs::canonicalize(folder)?;
     let mut found = Vec::new();
-    for (prefix, place) in std::iter::once((String::new(), root.clone()))
-        .chain(subfolders.iter().map(|sub| (format!("{sub}/"), root.join(sub))))
-    {
+    let mut places = vec![(String::new(), root.clone())];
+    for subfolder in subfolders {
+        match subfolder.strip_suffix("/*") {
+            None => places.push((format!("{subfolder}/"), root.join(subfolder))),
+            Some(above) => places.extend(folders_in(&root, above)?),
+        }
+    }
+    for (prefix, place) in places {
         let Some(entries) = absent_as_none(fs::read_dir(&place))? else {
             continue;
         };
@@ -167,6 +173,25 @@ pub fn read_files(folder: &Path, subfolders: &[&str], longest: u64) -> io::Resul
         }
     }
     found.sort();
+    Ok(found)
+}
+
+/// Returns the folders in `above`, a folder below `root`, each with the start of its files' paths.
+fn folders_in(root: &Path, above: &str) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in absent_as_none(fs::read_dir(root.join(above)))?.into_iter().flatten() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || !entry.path().is_dir() {
+            continue;
+        }
+        let path = format!("{above}/{name}");
+        if !fs::canonicalize(entry.path())?.starts_with(root) {
+            let message = format!("`{path}` is a link that leads out of the estate");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        found.push((path + "/", entry.path()));
+    }
     Ok(found)
 }
 
@@ -258,6 +283,36 @@ mod tests {
         assert!(File::open(&path).unwrap().try_lock().is_err());
         drop(lock);
         File::open(&path).unwrap().try_lock().unwrap();
+    }
+
+    #[test]
+    fn a_star_stands_for_each_folder_and_no_deeper() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = directory.path().join(path);
+            create_directory(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        };
+        for path in [
+            "a",
+            "sets/b",
+            "sets/one/c",
+            "sets/two/d",
+            "sets/one/tests/e",
+            "sets/.git/f",
+            "sets/one/.g",
+        ] {
+            write(path);
+        }
+        let found = read_files(directory.path(), &["sets", "sets/*", "none/*"], 10).unwrap();
+        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["a", "sets/b", "sets/one/c", "sets/two/d"]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/", directory.path().join("sets/out")).unwrap();
+            let error = read_files(directory.path(), &["sets/*"], 10).unwrap_err().to_string();
+            assert!(error.contains("`sets/out` is a link that leads out"), "{error}");
+        }
     }
 
     #[test]

@@ -251,6 +251,8 @@ pub struct Connection {
     pub place: String,
 }
 
+/// The folders that an estate's files lie in; the rules of a set have one of their own.
+const FOLDERS: [&str; 4] = ["environments", "initiatives", "initiatives/*", "templates"];
 /// More than this of a file is not read: the reader of YAML refuses it for its size anyway.
 const LONGEST_FILE: u64 = 2 * 1_048_576;
 
@@ -298,7 +300,7 @@ impl Context {
 
     fn files(&self) -> Result<(PathBuf, Vec<SourceFile>), CommandError> {
         let dir = self.estate_dir()?;
-        let found = store::read_files(&dir, &["environments", "initiatives", "templates"], LONGEST_FILE)
+        let found = store::read_files(&dir, &FOLDERS, LONGEST_FILE)
             .map_err(|error| CommandError::failed("the estate cannot be read").detail(error.to_string()))?;
         let files = found
             .into_iter()

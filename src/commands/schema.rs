@@ -13,6 +13,8 @@ enum FileKind {
     Environment,
     /// initiatives/*.yaml
     Initiative,
+    /// initiatives/*/*.yaml
+    Rule,
     /// What `plan --out` writes
     Plan,
     /// What `sandbox serve --faults` reads
@@ -34,6 +36,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> 
         FileKind::Estate => format!("{:#}", schema::estate()),
         FileKind::Environment => format!("{:#}", schema::environment()),
         FileKind::Initiative => format!("{:#}", schema::initiative()),
+        FileKind::Rule => format!("{:#}", schema::rule()),
         FileKind::Plan => include_str!("../../schema/plan.schema.json").to_owned(),
         FileKind::Faults => include_str!("../../schema/sandbox-faults.schema.json").to_owned(),
     };

@@ -4,13 +4,13 @@ use super::context::Context;
 use super::error::{CommandError, Exit};
 use super::gather::rendered_offline;
 use crate::catalog::Catalog;
-use crate::config::{ENVIRONMENTS, Environment, Estate};
+use crate::config::{ENVIRONMENTS, Environment, Estate, Initiative, MemberDefinition};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::render::Renderer;
 use crate::view::diagnostics;
 use crate::view::printer::Format;
-use crate::view::text::markdown;
-use serde_json::json;
+use crate::view::text::{markdown, plain};
+use serde_json::{Value, json};
 
 /// Check the estate's files, without calling Azure
 ///
@@ -45,14 +45,25 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
             .sum();
         (estate.environments.len(), gates, estate.initiatives.len())
     });
+    let unenforced = checked
+        .loaded
+        .as_ref()
+        .filter(|_| errors == 0)
+        .map(|(estate, _)| unenforced(estate))
+        .unwrap_or_default();
     match printer.format {
         Format::Json => {
+            let unenforced: Vec<Value> = unenforced
+                .iter()
+                .map(|(initiative, reference, reason)| json!({"initiative": initiative, "member": reference, "reason": reason}))
+                .collect();
             let document = json!({
                 "formatVersion": 1,
                 "command": "validate",
                 "outcome": exit.outcome(),
                 "exitCode": exit.code(),
                 "diagnostics": diagnostics::to_json(&checked.diagnostics),
+                "notEnforced": unenforced,
             });
             printer.data(&crate::view::text::json(&document));
         }
@@ -81,6 +92,14 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
                     markdown(&text)
                 ));
             }
+            for (initiative, reference, reason) in &unenforced {
+                printer.data(&format!(
+                    "- not enforced at admission: {} of {}: {}",
+                    markdown(reference),
+                    markdown(initiative),
+                    markdown(reason)
+                ));
+            }
         }
         Format::Human => {
             if !checked.diagnostics.is_empty() {
@@ -89,6 +108,12 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
             if let Some((environments, gates, initiatives)) = counts.filter(|_| errors == 0) {
                 printer.data(&format!(
                     "The estate is valid: {environments} environments with {gates} gates, {initiatives} initiatives."
+                ));
+            }
+            for (initiative, reference, reason) in &unenforced {
+                printer.data(&format!(
+                    "Not enforced at admission: `{reference}` of `{initiative}`: {}",
+                    plain(reason)
                 ));
             }
         }
@@ -105,4 +130,22 @@ fn unrenderable(estate: (&Estate, &Catalog), renderer: &Renderer, environment: &
     );
     diagnostic.label = error.to_string();
     Some(diagnostic)
+}
+
+/// The members that no gate enforces, and why: initiative, reference, reason.
+fn unenforced(estate: &Estate) -> Vec<(&str, &str, &str)> {
+    let mut found = Vec::new();
+    for (name, initiative) in &estate.initiatives {
+        let Initiative::Own { members, .. } = initiative else {
+            continue;
+        };
+        for member in members {
+            let MemberDefinition::Rule(rule) = &member.definition else {
+                continue;
+            };
+            let reason = rule.not_enforceable.as_deref();
+            found.extend(reason.map(|reason| (name.as_str(), member.reference_id.as_str(), reason)));
+        }
+    }
+    found
 }

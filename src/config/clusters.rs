@@ -294,7 +294,9 @@ fn effects(
                 InitiativeKind::Enablement => facts.acting_effect().map(Json::from),
                 InitiativeKind::Admission => None,
             };
-            let members = members.iter().filter(|member| member.definition == definition);
+            let members = members
+                .iter()
+                .filter(|member| member.definition.built_in() == Some(definition));
             let effect = members.filter_map(|member| match member.expose.get(parameter) {
                 Some(name) => shown(name, default),
                 None => member.parameters.get(parameter).cloned().or_else(|| unstated.clone()),

@@ -1,7 +1,8 @@
 //! Initiatives against the catalogue: do their definitions and versions exist, and what may a gate set?
 
 use super::draft::{ContentDraft, Exposed, InitiativeDraft, MemberDraft};
-use super::estate::{Initiative, InitiativeKind, Member};
+use super::estate::{Initiative, InitiativeKind, Member, MemberDefinition};
+use super::rule_file::{self, Rules};
 use super::walk::{Spanned, list};
 use super::{near, parameters};
 use crate::catalog::{
@@ -89,11 +90,14 @@ impl Content<'_> {
 pub(super) fn check<'c>(
     draft: &InitiativeDraft<'_>,
     catalog: Option<&'c Catalog>,
+    rules: &'c Rules,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Content<'c> {
     let mut check = Check {
         file: draft.file,
+        name: draft.name,
         catalog,
+        rules,
         diagnostics,
     };
     match &draft.content {
@@ -115,7 +119,9 @@ pub(super) fn check<'c>(
 
 struct Check<'c, 'd> {
     file: &'d str,
+    name: &'d str,
     catalog: Option<&'c Catalog>,
+    rules: &'c Rules,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -258,6 +264,7 @@ impl<'c> Check<'c, '_> {
         let mut stuck = Some(true);
         let mut finished = Some(Vec::new());
         let mut references: BTreeMap<String, usize> = BTreeMap::new();
+        let mut climbing: Vec<(bool, Span)> = Vec::new();
         for member in members {
             if let Some(reference) = member.reference_id {
                 match references.get(&reference.value.to_ascii_lowercase()) {
@@ -275,21 +282,35 @@ impl<'c> Check<'c, '_> {
                 }
             }
             let facts = self.definition(member);
+            let enforced = self.is_enforced(member);
             let moves = |facts: &VersionFacts| match kind {
                 InitiativeKind::Admission => on_ladder(facts),
                 InitiativeKind::Enablement => facts.acting_effect().is_some(),
             };
-            stuck = stuck.zip(facts).map(|(stuck, facts)| stuck && !moves(facts));
-            content
-                .references
-                .extend(member.reference_id.map(|reference| reference.value.to_owned()));
-            content.kubernetes |= facts.is_some_and(VersionFacts::is_kubernetes);
-            content.needs_identity |= facts.is_some_and(VersionFacts::needs_identity);
+            stuck = stuck
+                .zip(facts)
+                .map(|(stuck, facts)| stuck && !(enforced && moves(facts)));
+            if enforced {
+                content
+                    .references
+                    .extend(member.reference_id.map(|reference| reference.value.to_owned()));
+                content.kubernetes |= facts.is_some_and(VersionFacts::is_kubernetes);
+                content.needs_identity |= facts.is_some_and(VersionFacts::needs_identity);
+            }
             if let (InitiativeKind::Enablement, Some(facts)) = (kind, facts) {
                 self.enables(member, facts);
             }
             match facts {
-                Some(facts) => self.member(member, facts, &mut content),
+                Some(facts) if !enforced => {
+                    // It is checked as any other, but nothing of it reaches a gate.
+                    self.member(member, facts, &mut Content::unknown());
+                    let in_vain = rule_file::exposed_in_vain(self.file, &member.expose);
+                    self.diagnostics.extend(in_vain);
+                }
+                Some(facts) => {
+                    climbing.extend(on_ladder(facts).then(|| (facts.is_kubernetes(), member.place())));
+                    self.member(member, facts, &mut content);
+                }
                 None => {
                     content.unsure = true;
                     // What such a member exposes is known to be there, though not what it takes.
@@ -300,11 +321,12 @@ impl<'c> Check<'c, '_> {
                     content.excludes_namespaces = true;
                 }
             }
-            finished = finished.zip(finish(member)).map(|(mut all, member)| {
+            finished = finished.zip(self.finish(member)).map(|(mut all, member)| {
                 all.push(member);
                 all
             });
         }
+        self.one_ladder(&climbing);
         if stuck == Some(true) && !members.is_empty() && kind == InitiativeKind::Enablement {
             let label = "none of these definitions deploys or modifies anything: there is nothing to enforce";
             let error = self.error("initiative without effect", span, label);
@@ -330,10 +352,6 @@ impl<'c> Check<'c, '_> {
     /// Refuses a member that judges admissions in a set that is to deploy settings: whether such a set acts is said for the
     /// whole assignment, which would open what denies.
     fn enables(&mut self, member: &MemberDraft<'_>, facts: &VersionFacts) {
-        let span = member
-            .definition
-            .as_ref()
-            .map_or(member.span, |definition| definition.span);
         let why = if facts.is_kubernetes() {
             "this definition judges objects inside the cluster"
         } else if facts.can_deny() {
@@ -341,12 +359,50 @@ impl<'c> Check<'c, '_> {
         } else {
             return;
         };
-        let error = self.error("member is not for enablement", span, why);
+        let error = self.error("member is not for enablement", member.place(), why);
         self.report(error.hint("put it into a set of kind admission, with a gate of its own"));
+    }
+
+    /// Refuses members that climb on different evidence: one effect moves them all.
+    fn one_ladder(&mut self, climbing: &[(bool, Span)]) {
+        let Some((first, before)) = climbing.first() else {
+            return;
+        };
+        let Some((_, span)) = climbing.iter().find(|(kubernetes, _)| kubernetes != first) else {
+            return;
+        };
+        let what = |kubernetes: bool| match kubernetes {
+            true => "the objects in a cluster",
+            false => "Azure resources",
+        };
+        let label = format!(
+            "this judges {}, and the member on line {} {}",
+            what(!first),
+            before.line,
+            what(*first)
+        );
+        let error = self.error("set of two modes", *span, label);
+        self.report(error.hint(
+            "a set has one effect for all: clusters report within the hour, Azure Resource Manager once a day, and its \
+             deny blocks updates of clusters; make two initiatives of it",
+        ));
+    }
+
+    /// Returns whether a member goes to Azure: a rule may say that admission cannot decide it.
+    fn is_enforced(&self, member: &MemberDraft<'_>) -> bool {
+        let rule = member.rule.and_then(|rule| self.rules.get(self.name, rule.value));
+        let rule = rule.and_then(|checked| checked.rule.as_ref());
+        rule.is_none_or(|rule| rule.not_enforceable.is_none())
     }
 
     /// Returns what is known of a member's definition at its pin.
     fn definition(&mut self, member: &MemberDraft<'_>) -> Option<&'c VersionFacts> {
+        if let Some(rule) = member.rule {
+            let (file, set) = (self.file, self.name);
+            return rule_file::of_member(file, set, rule, self.rules, self.diagnostics)?
+                .facts
+                .as_ref();
+        }
         let id = member.definition.as_ref()?;
         let catalog = self.catalog?;
         let Some(definition) = catalog.definition(&id.value) else {
@@ -531,10 +587,7 @@ impl<'c> Check<'c, '_> {
         for (name, parameter) in &facts.parameters {
             let ours = effect == Some(name.as_str()) || name == EXCLUDED_NAMESPACES;
             if parameter.default.is_none() && !ours && !told(name) {
-                let span = member
-                    .definition
-                    .as_ref()
-                    .map_or(member.span, |definition| definition.span);
+                let span = member.place();
                 let error = self.error(
                     "missing parameter",
                     span,
@@ -546,6 +599,33 @@ impl<'c> Check<'c, '_> {
             }
         }
         content.excludes_namespaces |= facts.parameters.contains_key(EXCLUDED_NAMESPACES);
+    }
+
+    /// Returns the member; none if something in it is wrong.
+    fn finish(&self, member: &MemberDraft<'_>) -> Option<Member> {
+        let expose = member
+            .expose
+            .iter()
+            .map(|exposed| (exposed.name.value.to_owned(), exposed.set_name.value.to_owned()));
+        let images = member.expose.iter().filter(|exposed| exposed.images);
+        let definition = match (&member.rule, &member.definition) {
+            (Some(rule), None) => {
+                let rule = self.rules.get(self.name, rule.value)?.rule.clone()?;
+                MemberDefinition::Rule(Box::new(rule))
+            }
+            (None, Some(definition)) => MemberDefinition::BuiltIn {
+                name: definition.value.clone(),
+                version: member.version?.value.to_string(),
+            },
+            _ => return None,
+        };
+        Some(Member {
+            images: images.map(|exposed| exposed.set_name.value.to_owned()).collect(),
+            reference_id: member.reference_id?.value.to_owned(),
+            definition,
+            parameters: parameters::values(&member.parameters)?,
+            expose: expose.collect(),
+        })
     }
 
     /// Returns what is wrong with naming a parameter that the gate sets.
@@ -562,6 +642,14 @@ impl<'c> Check<'c, '_> {
             );
             error.hint("use `excludeNamespaces` of the gate or of the estate: they join those that Azure manages")
         })
+    }
+}
+
+impl MemberDraft<'_> {
+    /// Returns where its definition is named.
+    fn place(&self) -> Span {
+        let definition = self.definition.as_ref().map(|definition| definition.span);
+        definition.or(self.rule.map(|rule| rule.span)).unwrap_or(self.span)
     }
 }
 
@@ -584,22 +672,6 @@ fn highest(ceilings: impl IntoIterator<Item = Option<Stage>>) -> Option<Stage> {
     let highest = ceilings.iter().flatten().max().copied();
     let unsure = ceilings.iter().any(Option::is_none) || ceilings.is_empty();
     highest.filter(|highest| !unsure || *highest == Stage::Deny)
-}
-
-fn finish(member: &MemberDraft<'_>) -> Option<Member> {
-    let expose = member
-        .expose
-        .iter()
-        .map(|exposed| (exposed.name.value.to_owned(), exposed.set_name.value.to_owned()));
-    let images = member.expose.iter().filter(|exposed| exposed.images);
-    Some(Member {
-        images: images.map(|exposed| exposed.set_name.value.to_owned()).collect(),
-        reference_id: member.reference_id?.value.to_owned(),
-        definition: member.definition.as_ref()?.value.clone(),
-        version: member.version?.value.to_string(),
-        parameters: parameters::values(&member.parameters)?,
-        expose: expose.collect(),
-    })
 }
 
 /// What to do where a built-in is newer than the catalogue.

@@ -337,6 +337,7 @@ pub(super) struct MemberDraft<'a> {
     pub reference_id: Option<Spanned<&'a str>>,
     pub definition: Option<Spanned<String>>,
     pub version: Option<Spanned<VersionPin>>,
+    pub rule: Option<Spanned<&'a str>>,
     pub parameters: Vec<Given<'a>>,
     pub expose: Vec<Exposed<'a>>,
 }
@@ -396,6 +397,18 @@ impl<'a> InitiativeDraft<'a> {
             guide: fields.fields("guide").map(read_guide),
         }
     }
+
+    /// Returns the rules that its members name, each with the initiative's own name.
+    pub fn rules(&self) -> Vec<(String, String)> {
+        let members = match &self.content {
+            ContentDraft::Own { members, .. } => members.as_slice(),
+            _ => &[],
+        };
+        let rules = members.iter().filter_map(|member| member.rule);
+        rules
+            .map(|rule| (self.name.to_owned(), rule.value.to_owned()))
+            .collect()
+    }
 }
 
 impl<'a> MemberDraft<'a> {
@@ -417,6 +430,7 @@ impl<'a> MemberDraft<'a> {
             reference_id: fields.text("ref"),
             definition: fields.text("definition").and_then(|id| id.and_then(definition_name)),
             version: fields.text("version").and_then(|pin| pin.and_then(VersionPin::parse)),
+            rule: fields.text("rule"),
             parameters: given(fields),
             expose: expose.collect(),
         })

@@ -2,6 +2,7 @@
 //!
 //! Owns the types that rendering and planning start from. Must not know YAML; no value here needs checking again.
 
+use super::rule::Rule;
 use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Scope, Stage, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -397,10 +398,8 @@ pub struct Guide {
 pub struct Member {
     /// The policyDefinitionReferenceId.
     pub reference_id: String,
-    /// The name of a built-in policy definition, a GUID in lower case.
-    pub definition: String,
-    /// The pin `x.y.*` or `x.*.*`.
-    pub version: String,
+    /// The policy definition.
+    pub definition: MemberDefinition,
     /// Parameters of the definition with a fixed value.
     pub parameters: BTreeMap<String, Value>,
     /// Parameters of the definition that the set shows under a name of its own: definition's parameter -> set's parameter.
@@ -419,6 +418,34 @@ impl Member {
         let acts = effect.map_or(kind == InitiativeKind::Enablement, |effect| {
             effect.eq_ignore_ascii_case("DeployIfNotExists")
         });
-        DEFENDER_PLAN_WRITERS.contains(&self.definition.as_str()) && (acts || self.expose.contains_key("effect"))
+        let writes = self
+            .definition
+            .built_in()
+            .is_some_and(|name| DEFENDER_PLAN_WRITERS.contains(&name));
+        writes && (acts || self.expose.contains_key("effect"))
+    }
+}
+
+/// The policy definition of a member.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberDefinition {
+    /// A built-in one.
+    BuiltIn {
+        /// Its name, a GUID in lower case.
+        name: String,
+        /// The pin `x.y.*` or `x.*.*`.
+        version: String,
+    },
+    /// A rule of our own.
+    Rule(Box<Rule>),
+}
+
+impl MemberDefinition {
+    /// Returns the name of a built-in definition; none for a rule of our own.
+    pub fn built_in(&self) -> Option<&str> {
+        match self {
+            MemberDefinition::BuiltIn { name, .. } => Some(name),
+            MemberDefinition::Rule(_) => None,
+        }
     }
 }

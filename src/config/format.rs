@@ -56,6 +56,10 @@ pub(super) enum Format {
     Definition,
     /// A built-in policy set definition: name or id.
     SetDefinition,
+    /// A kind of Kubernetes objects.
+    KubernetesKind,
+    /// An API group of Kubernetes; the core group is the empty text.
+    ApiGroup,
 }
 
 /// The longest name of an owner, environment, initiative or gate: the longest name Azure takes for a definition.
@@ -67,6 +71,8 @@ const GROUP: &str = "/subscriptions/GUID/resourceGroups/NAME";
 const CLUSTERS: &str = "providers/Microsoft.ContainerService/managedClusters";
 const CONNECTED: &str = "providers/Microsoft.Kubernetes/connectedClusters";
 const WORKSPACES: &str = "providers/Microsoft.OperationalInsights/workspaces";
+/// The longest name of an API group (RFC 1123 subdomain).
+const LONGEST_API_GROUP: usize = 253;
 const DEFINITIONS: &str = "/providers/Microsoft.Authorization/policyDefinitions/";
 const SET_DEFINITIONS: &str = "/providers/Microsoft.Authorization/policySetDefinitions/";
 
@@ -100,6 +106,10 @@ impl Format {
             Format::IdentityId => "the resource id of a user-assigned identity, `/subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME`".to_owned(),
             Format::Definition => "the GUID of a built-in policy definition".to_owned(),
             Format::SetDefinition => "the GUID of a built-in policy set definition".to_owned(),
+            Format::KubernetesKind => "a kind of Kubernetes objects such as `Pod`".to_owned(),
+            Format::ApiGroup => {
+                "an API group such as `networking.k8s.io`, or the empty text for the core group".to_owned()
+            }
         }
     }
 
@@ -107,7 +117,8 @@ impl Format {
     pub fn longest(self) -> Option<usize> {
         match self {
             Format::Name | Format::ReferenceId => Some(LONGEST_NAME),
-            Format::Namespace => Some(LONGEST_NAMESPACE),
+            Format::Namespace | Format::KubernetesKind => Some(LONGEST_NAMESPACE),
+            Format::ApiGroup => Some(LONGEST_API_GROUP),
             Format::Title(longest) => Some(longest),
             // https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
             Format::TagName => Some(512),
@@ -164,6 +175,8 @@ impl Format {
             Format::Workspace => Some(
                 "^/[Ss]ubscriptions/[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/[Rr]esource[Gg]roups/[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]/providers/[Mm]icrosoft\\.[Oo]perational[Ii]nsights/[Ww]orkspaces/[A-Za-z0-9_-]+$",
             ),
+            Format::KubernetesKind => Some("^[A-Z][A-Za-z0-9]*$"),
+            Format::ApiGroup => Some("^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$"),
             Format::Title(_) | Format::TagValue | Format::PropertyValue => None,
         }
     }
@@ -222,10 +235,9 @@ impl Format {
                 )
             }
             Format::Period => Period::parse(text).is_some(),
-            Format::Namespace => {
-                let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                named(label, label) && !text.starts_with('-') && !text.ends_with('-')
-            }
+            Format::Namespace => is_label(text),
+            Format::KubernetesKind => named(|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_alphanumeric()),
+            Format::ApiGroup => text.is_empty() || text.split('.').all(is_label),
             Format::Pin => VersionPin::parse(text).is_some(),
             Format::Title(_) => !text.is_empty(),
             Format::ReferenceId => {
@@ -291,6 +303,9 @@ impl Format {
                 let plain = text.to_lowercase().replace(' ', "");
                 (plain != text && Format::Location.fits(&plain)).then(|| format!("write `{plain}`"))
             }
+            Format::KubernetesKind | Format::ApiGroup if text == "*" => {
+                Some("Azure takes no `*` here: name each one".to_owned())
+            }
             _ => None,
         }
     }
@@ -302,6 +317,12 @@ pub(super) struct Mistake {
     pub summary: &'static str,
     pub label: String,
     pub hint: Option<String>,
+}
+
+/// Whether a text is a label as RFC 1123 has it, its length aside.
+fn is_label(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Whether a text is a day of this century, and perhaps `-preview`.
@@ -566,6 +587,16 @@ mod tests {
             Format::Workspace,
             &[&workspace],
             &["", &cluster, &format!("{workspace}/tables/t")],
+        );
+        check(
+            Format::KubernetesKind,
+            &["Pod", "NetworkPolicy", "X509"],
+            &["", "*", "pod", "Network-Policy", "Pod "],
+        );
+        check(
+            Format::ApiGroup,
+            &["", "apps", "networking.k8s.io"],
+            &["*", "Apps", ".io", "apps.", "a..b", "-a", "a b"],
         );
         check(
             Format::Definition,

@@ -16,17 +16,23 @@ mod gates;
 mod images;
 mod keys;
 mod parameters;
+mod policy_rule;
+mod rego;
+mod rule;
+mod rule_file;
 pub mod schema;
 mod walk;
 
 pub use clusters::knows_security_gating;
 pub use estate::*;
+pub use rule::{CLUSTER_TYPES, KUBERNETES_MODE, Logic, MANAGED_NAMESPACES, Rule, RuleParameter};
 
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity, Span, did_you_mean};
 use crate::yaml;
 use draft::{EnvironmentDraft, EstateDraft, InitiativeDraft};
-use std::collections::BTreeMap;
+use rule_file::RuleFiles;
+use std::collections::{BTreeMap, BTreeSet};
 use walk::list;
 
 /// A file of the estate as it was read.
@@ -128,23 +134,15 @@ struct Files {
     estate: Option<Parsed>,
     environments: Vec<Parsed>,
     initiatives: Vec<Parsed>,
+    rules: RuleFiles,
     templates: BTreeMap<String, String>,
 }
 
 impl Files {
     /// Puts a file where it belongs.
     fn take(&mut self, path: &str, content: &[u8], diagnostics: &mut Vec<Diagnostic>) {
-        let mut parse = |name: &str| {
-            let (document, mistakes) = yaml::parse(path, content);
-            diagnostics.extend(mistakes);
-            Parsed {
-                file: path.to_owned(),
-                name: name.to_owned(),
-                document,
-            }
-        };
         if path == ESTATE_FILE {
-            self.estate = Some(parse("aksgate"));
+            self.estate = Some(parse(path, "aksgate", content, diagnostics));
             return;
         }
         let folder = [ENVIRONMENTS, INITIATIVES, TEMPLATES]
@@ -156,9 +154,14 @@ impl Files {
             }
             return;
         };
-        if name.starts_with('.') {
+        if name.split('/').any(|part| part.starts_with('.')) {
             return;
         }
+        if let (INITIATIVES, Some((set, name))) = (folder, name.split_once('/')) {
+            self.take_rule(path, set, name, content, diagnostics);
+            return;
+        }
+        let mut parse = |name: &str| parse(path, name, content, diagnostics);
         let ending = if folder == TEMPLATES { TEMPLATE_ENDING } else { ".yaml" };
         let stem = name.strip_suffix(ending).filter(|stem| !stem.contains('/'));
         match (folder, stem) {
@@ -170,17 +173,7 @@ impl Files {
             },
             (_, Some(stem)) => {
                 let parsed = parse(stem);
-                if let Some(mistake) = format::Format::Name.mistake(stem) {
-                    let mut error = Diagnostic::file_error("invalid file name", path);
-                    error.label = format!(
-                        "the file's name without `.yaml` is a name in the estate: {}",
-                        mistake.label
-                    );
-                    error
-                        .hints
-                        .extend(format::near_name(stem).map(|name| format!("rename it to `{name}.yaml`")));
-                    diagnostics.push(error);
-                }
+                diagnostics.extend(wrong_name(path, stem));
                 match folder {
                     ENVIRONMENTS => self.environments.push(parsed),
                     _ => self.initiatives.push(parsed),
@@ -196,6 +189,21 @@ impl Files {
                 };
                 diagnostics.push(not_read(path).hint(hint));
             }
+        }
+    }
+
+    /// Puts a file of a set's folder where it belongs; what lies deeper, such as a rule's tests, is no part of the estate.
+    fn take_rule(&mut self, path: &str, set: &str, name: &str, content: &[u8], diagnostics: &mut Vec<Diagnostic>) {
+        match name.rsplit_once('.') {
+            _ if name.contains('/') => {}
+            Some((stem, "yaml")) => {
+                diagnostics.extend(wrong_name(path, stem));
+                let parsed = parse(path, stem, content, diagnostics);
+                self.rules.rules.push((set.to_owned(), parsed));
+            }
+            Some((_, "rego" | "json")) => self.rules.take_code(path, content, diagnostics),
+            Some((stem, "yml")) => diagnostics.push(not_read(path).hint(format!("rename it to `{stem}.yaml`"))),
+            _ => diagnostics.push(not_read(path).hint("a rule is a `.yaml` with a `.rego` or a `.json` beside it")),
         }
     }
 
@@ -235,9 +243,16 @@ impl Files {
             })
             .collect();
 
+        let used: BTreeSet<(String, String)> = initiatives.iter().flat_map(InitiativeDraft::rules).collect();
+        let rules = self.rules.check(&used, diagnostics);
         let contents: BTreeMap<&str, content::Content<'_>> = initiatives
             .iter()
-            .map(|initiative| (initiative.name, content::check(initiative, catalog, diagnostics)))
+            .map(|initiative| {
+                (
+                    initiative.name,
+                    content::check(initiative, catalog, &rules, diagnostics),
+                )
+            })
             .collect();
         for environment in &environments {
             if estate_complete {
@@ -278,6 +293,30 @@ impl Files {
         }
         Some(read)
     }
+}
+
+fn parse(path: &str, name: &str, content: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Parsed {
+    let (document, mistakes) = yaml::parse(path, content);
+    diagnostics.extend(mistakes);
+    Parsed {
+        file: path.to_owned(),
+        name: name.to_owned(),
+        document,
+    }
+}
+
+/// Says that the name of a file cannot be a name in the estate.
+fn wrong_name(path: &str, stem: &str) -> Option<Diagnostic> {
+    let mistake = format::Format::Name.mistake(stem)?;
+    let mut error = Diagnostic::file_error("invalid file name", path);
+    error.label = format!(
+        "the file's name without `.yaml` is a name in the estate: {}",
+        mistake.label
+    );
+    error
+        .hints
+        .extend(format::near_name(stem).map(|name| format!("rename it to `{name}.yaml`")));
+    Some(error)
 }
 
 fn not_read(path: &str) -> Diagnostic {

@@ -99,6 +99,19 @@ impl<'a> Fields<'a> {
         self.values.iter().map(|(name, (span, _))| (*name, *span))
     }
 
+    /// Returns whether a key is there and says `false`.
+    pub fn denies(&self, key: &str) -> bool {
+        matches!(self.values.get(key), Some((_, Value::Boolean(false))))
+    }
+
+    /// Returns the value of a parameter at a key.
+    pub fn parameter(&self, key: &str) -> Option<&'a Node> {
+        match self.values.get(key) {
+            Some((_, Value::Parameter(node))) => Some(node),
+            _ => None,
+        }
+    }
+
     /// Returns the place of a key that is right.
     pub fn key_span(&self, key: &str) -> Option<Span> {
         self.values.get(key).map(|(span, _)| *span)
@@ -172,7 +185,7 @@ impl Walk<'_> {
             start: entries.first().map(|(name, _)| name.span),
             ..Fields::default()
         };
-        let form = self.form(node, table);
+        let form = self.form(node, owner, table);
         for (name, value) in entries {
             let Some(key) = table.keys.iter().find(|key| key.name == name.text) else {
                 self.unknown(&name.text, name.span, table);
@@ -199,8 +212,7 @@ impl Walk<'_> {
             .unwrap_or(node.span);
         if self.complete {
             for key in table.keys.iter().filter(missing) {
-                let whole = if owner.is_some() { "it" } else { "the file" };
-                let error = self.error("missing key", place, format!("{whole} has no `{}`", key.name));
+                let error = self.error("missing key", place, format!("{} has no `{}`", whole(owner), key.name));
                 self.report(error.hint(key.doc));
             }
         }
@@ -208,7 +220,7 @@ impl Walk<'_> {
     }
 
     /// Returns the form that a mapping has; none if it has no forms, or if it cannot be told.
-    fn form(&mut self, node: &Node, table: &'static Table) -> Option<&'static Form> {
+    fn form(&mut self, node: &Node, owner: Option<Span>, table: &'static Table) -> Option<&'static Form> {
         let Kind::Mapping(entries) = &node.kind else {
             return None;
         };
@@ -227,7 +239,7 @@ impl Walk<'_> {
             [(form, _)] => Some(form),
             [] if table.forms.is_empty() || !self.complete => None,
             [] => {
-                let span = entries.first().map_or(node.span, |(name, _)| name.span);
+                let span = owner.unwrap_or(entries.first().map_or(node.span, |(name, _)| name.span));
                 let leads: Vec<String> = table.forms.iter().map(|form| format!("`{}`", form.lead)).collect();
                 let forms: Vec<String> = table
                     .forms
@@ -237,7 +249,7 @@ impl Walk<'_> {
                 let error = self.error(
                     "missing key",
                     span,
-                    format!("the file has neither {}", leads.join(" nor ")),
+                    format!("{} has neither {}", whole(owner), leads.join(" nor ")),
                 );
                 self.report(error.hint(format!("write {}", forms.join(", or "))));
                 None
@@ -245,7 +257,8 @@ impl Walk<'_> {
             [(first, _), .., (last, span)] => {
                 let label = format!("`{}` and `{}` exclude each other", first.lead, last.lead);
                 let error = self.error("key out of place", *span, label);
-                self.report(error.hint(format!("a file is either {} or {}", first.name, last.name)));
+                let one = if owner.is_some() { "it" } else { "a file" };
+                self.report(error.hint(format!("{one} is either {} or {}", first.name, last.name)));
                 None
             }
         }
@@ -397,6 +410,11 @@ impl Form {
     pub(super) fn has(&self, key: &str) -> bool {
         self.lead == key || self.required.contains(&key) || self.optional.contains(&key)
     }
+}
+
+/// Returns the words for a mapping: the whole file, or one below a key.
+fn whole(owner: Option<Span>) -> &'static str {
+    if owner.is_some() { "it" } else { "the file" }
 }
 
 /// Returns names in backticks with commas between them.

@@ -2,6 +2,7 @@
 
 use super::checks::properties;
 use super::identity::{identity, keep_roles, roles};
+use super::rules::{self, OwnDefinition};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap};
 use crate::catalog::{VersionPin, managed_namespaces};
 use crate::config::{Gate, Initiative, InitiativeKind};
@@ -14,7 +15,7 @@ use crate::remark::{Finding, Held, Reason};
 use crate::render::{effects, set_content};
 use crate::rollout::{Guard, Hold, Standing, Uncovered, decide, decide_enablement};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a gate's assignment points at.
 struct Definition {
@@ -29,6 +30,8 @@ struct Definition {
     content: Value,
     /// The set definition of our own, to be there before.
     own: Option<DesiredObject>,
+    /// The definitions of the rules in it, to be there before the set.
+    rules: Vec<DesiredObject>,
 }
 
 pub(super) fn add(
@@ -41,6 +44,7 @@ pub(super) fn add(
     if gate.target == Stage::Off {
         return Ok(()); // an assignment that is there is no longer wanted
     }
+    desired.findings.extend(rules::findings(sources, gate));
     let definition = definition(sources, gate)?;
     let parameters = parameters(gate, &definition)?;
     let content = digest(&json!({"content": definition.content, "parameters": parameters}));
@@ -131,7 +135,11 @@ pub(super) fn add(
     let Some(id) = id.or_else(|| ResourceId::parse(&path)) else {
         return Ok(());
     };
-    let wanted = definition.own.iter().map(|own| (own.kind, &own.id));
+    let wanted = definition
+        .rules
+        .iter()
+        .chain(&definition.own)
+        .map(|own| (own.kind, &own.id));
     let taken = wanted.chain([(Kind::PolicyAssignment, &id)]).find_map(|(kind, id)| {
         let object = sources.observed.get(kind, id)?;
         let ours = object.owned_mark(&sources.estate.owner, &sources.environment.name);
@@ -202,6 +210,7 @@ pub(super) fn add(
     if let Some((object, _)) = same {
         desired.findings.extend(hand_made(gate, object, &body));
     }
+    desired.objects.extend(definition.rules);
     desired.objects.extend(definition.own);
     if let Some(identity) = &identity {
         let live = same.map(|(object, _)| *object);
@@ -345,7 +354,16 @@ fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveO
             .and_then(Value::as_str)
             .and_then(ResourceId::parse);
         let set = set.and_then(|id| sources.observed.get(Kind::PolicySetDefinition, &id));
-        desired.objects.extend(set.map(as_it_is));
+        let members = set.and_then(|set| set.wire.pointer("/properties/policyDefinitions"));
+        let rules = members
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|member| {
+                let id = ResourceId::parse(member.get("policyDefinitionId")?.as_str()?)?;
+                sources.observed.get(Kind::PolicyDefinition, &id)
+            });
+        desired.objects.extend(rules.chain(set).map(as_it_is));
     }
 }
 
@@ -357,7 +375,7 @@ fn lock_hold(unaccepted: &Unaccepted) -> Hold {
     }
 }
 
-fn mark(sources: Sources<'_>, gate: &str, generation: u32) -> Mark {
+pub(super) fn mark(sources: Sources<'_>, gate: &str, generation: u32) -> Mark {
     Mark {
         owner: sources.estate.owner.clone(),
         environment: sources.environment.name.clone(),
@@ -376,15 +394,11 @@ fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition, DesiredEr
             kind,
             members,
         }) => {
-            let set = set_content(
-                &gate.initiative,
-                display_name,
-                description,
-                *kind,
-                members,
-                sources.catalog,
-            );
-            own(sources, gate, &set)
+            let rules = rules::definitions(sources, gate, members)?;
+            let ids = rules.iter().map(|(rule, own)| (rule.clone(), own.id.clone())).collect();
+            let (name, catalog) = (&gate.initiative, sources.catalog);
+            let set = set_content(name, display_name, description, *kind, members, catalog, &ids);
+            own(sources, gate, &set, rules)
         }
         // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
         Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
@@ -423,10 +437,16 @@ fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
         }),
         content: json!({"builtIn": id, "version": version}),
         own: None,
+        rules: Vec::new(),
     }
 }
 
-fn own(sources: Sources<'_>, gate: &Gate, set: &crate::render::SetContent) -> Result<Definition, DesiredError> {
+fn own(
+    sources: Sources<'_>,
+    gate: &Gate,
+    set: &crate::render::SetContent,
+    rules: BTreeMap<String, OwnDefinition>,
+) -> Result<Definition, DesiredError> {
     let environment = sources.environment;
     let rendered = sources.renderer.policy_set_definition(environment, set)?;
     let forbidden = ["metadata.aksgate", "metadata.aksgateState", "policyType"];
@@ -447,7 +467,18 @@ fn own(sources: Sources<'_>, gate: &Gate, set: &crate::render::SetContent) -> Re
             .cloned()
             .unwrap_or_default()
     };
-    let content = json!({"members": part("policyDefinitions"), "parameters": part("parameters")});
+    let mut members = part("policyDefinitions");
+    for member in members.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let id = member
+            .get("policyDefinitionId")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        // The id of a rule differs from environment to environment; what it does is what counts.
+        if let Some(rule) = rules.values().find(|rule| rule.id.eq_ignore_ascii_case(id)) {
+            *member = json!({"rule": rule.digest, "parameters": member.get("parameters")});
+        }
+    }
+    let content = json!({"members": members, "parameters": part("parameters")});
     let mark = mark(sources, &gate.initiative, 1);
     let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
     if let Some(metadata) = metadata.as_object_mut() {
@@ -466,15 +497,17 @@ fn own(sources: Sources<'_>, gate: &Gate, set: &crate::render::SetContent) -> Re
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect();
+    let rules: Vec<DesiredObject> = rules.into_values().filter_map(|rule| rule.object).collect();
     Ok(Definition {
         own: ResourceId::parse(&id).map(|id| DesiredObject {
             kind: Kind::PolicySetDefinition,
             id,
             gate: Some(gate.name.clone()),
             body: json!({ "properties": properties }),
-            depends_on: Vec::new(),
+            depends_on: rules.iter().map(|rule| (rule.kind, rule.id.clone())).collect(),
             replaces: None,
         }),
+        rules,
         id,
         version: None,
         display_name: set.display_name.clone(),

@@ -10,7 +10,7 @@ use crate::kinds::{KNOWN_AFTER, Kind, principal_of};
 use crate::model::{Effect, Mark, ROLE_ATTEMPTS, ResourceId, Scope};
 use crate::observed::LiveObject;
 use crate::remark::Finding;
-use crate::render::set_content;
+use crate::render::{member_facts, set_content};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,16 +94,20 @@ fn members(sources: Sources<'_>, gate: &Gate) -> Vec<Member> {
             kind,
             members,
         }) => {
-            let set = set_content(&gate.initiative, display_name, description, *kind, members, catalog);
+            // Rules of our own deploy nothing, so they may be left out here.
+            let (name, no_ids) = (&gate.initiative, BTreeMap::new());
+            let set = set_content(name, display_name, description, *kind, members, catalog, &no_ids);
             let default = |name: &str| set.parameters.get(name)?.get("defaultValue").cloned();
-            for (member, document) in members.iter().zip(&set.members) {
-                let definition = catalog.definition(&member.definition);
-                let facts = definition.map(|definition| {
-                    let pinned = VersionPin::parse(&member.version).and_then(|pin| definition.at(&pin).facts());
-                    pinned.unwrap_or(definition.current())
-                });
+            for member in members {
+                let reference = |document: &&Value| {
+                    let reference = document.get("policyDefinitionReferenceId");
+                    reference.and_then(Value::as_str) == Some(member.reference_id.as_str())
+                };
+                let document = set.members.iter().find(reference);
+                let facts = member_facts(member, catalog);
+                let facts = facts.as_deref();
                 let values: BTreeMap<String, Value> = document
-                    .get("parameters")
+                    .and_then(|document| document.get("parameters"))
                     .and_then(Value::as_object)
                     .into_iter()
                     .flatten()

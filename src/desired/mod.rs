@@ -12,6 +12,7 @@ mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod rules;
 mod safeguards;
 
 pub use checks::DesiredError;

@@ -104,7 +104,10 @@ fn overlap(sources: Sources<'_>, other: &LiveObject, shared: &[(&String, &Option
 /// The built-in definitions that are members of a gate, by name.
 fn definitions_of(sources: Sources<'_>, gate: &Gate) -> BTreeSet<String> {
     match sources.estate.initiatives.get(&gate.initiative) {
-        Some(Initiative::Own { members, .. }) => members.iter().map(|member| member.definition.clone()).collect(),
+        Some(Initiative::Own { members, .. }) => {
+            let built_in = members.iter().filter_map(|member| member.definition.built_in());
+            built_in.map(str::to_owned).collect()
+        }
         Some(Initiative::BuiltIn { id, .. }) => {
             let set = sources.catalog.initiative(id).map(|set| set.current());
             let members = set.into_iter().flat_map(|set| &set.members);

@@ -191,7 +191,10 @@ fn overlap(sources: Sources<'_>, gate: &Gate, guarded: &BTreeSet<&str>) -> Optio
 
 fn definitions(catalog: &Catalog, initiative: &Initiative) -> BTreeSet<String> {
     match initiative {
-        Initiative::Own { members, .. } => members.iter().map(|member| member.definition.clone()).collect(),
+        Initiative::Own { members, .. } => {
+            let built_in = members.iter().filter_map(|member| member.definition.built_in());
+            built_in.map(str::to_owned).collect()
+        }
         Initiative::BuiltIn { id, version } => {
             let set = catalog.initiative(id);
             let pinned = set

@@ -19,7 +19,7 @@ pub use live::{Answer, Live, Read, Resolved, next_reads, resolve};
 pub use renew::{Action, Renewal, Row, renew};
 
 use crate::catalog::{Catalog, Definition, PolicySet, VersionPin};
-use crate::config::{Estate, Initiative};
+use crate::config::{Estate, Initiative, MemberDefinition};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -174,8 +174,11 @@ pub fn named<'a>(estate: &Estate, initiatives: impl IntoIterator<Item = &'a str>
             Some(Initiative::BuiltIn { id, version }) => add(Sort::PolicySetDefinition, id, version, None),
             Some(Initiative::Own { members, .. }) => {
                 for member in members {
-                    let reference = Some(member.reference_id.as_str());
-                    add(Sort::PolicyDefinition, &member.definition, &member.version, reference);
+                    // A rule of our own is the estate's: Azure does not change it.
+                    if let MemberDefinition::BuiltIn { name, version } = &member.definition {
+                        let reference = Some(member.reference_id.as_str());
+                        add(Sort::PolicyDefinition, name, version, reference);
+                    }
                 }
             }
             Some(Initiative::Defender { .. }) | None => {}

@@ -215,9 +215,7 @@ impl States<'_> {
         let wanted: BTreeSet<(Kind, &ResourceId)> = self.desired.iter().map(|d| (d.kind, &d.id)).collect();
         self.observed
             .owned(owner, environment)
-            .filter(|(object, mark)| {
-                gates.is_empty() || (!object.kind.is_definition() && gates.contains(&mark.gate))
-            })
+            .filter(|(object, mark)| gates.is_empty() || (!object.kind.is_definition() && gates.contains(&mark.gate)))
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();

@@ -6,7 +6,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::config::{
     Cloud, Clusters, DefenderContainers, Environment, Estate, Exemption, ExemptionCategory, Gate, Initiative,
-    InitiativeKind, Member, Mode,
+    InitiativeKind, Member, MemberDefinition, Mode,
 };
 use crate::desired::{self, Sources};
 use crate::model::{MARK_KEY, Mark, MarkState, Period, STATE_KEY, Scope, Stage};
@@ -193,8 +193,10 @@ fn plan_of(estate: &Estate, observed: &Observed, gates: &[String]) -> (Plan, BTr
 fn member(reference_id: &str, definition: &str, version: &str) -> Member {
     Member {
         reference_id: reference_id.into(),
-        definition: definition.into(),
-        version: version.into(),
+        definition: MemberDefinition::BuiltIn {
+            name: definition.into(),
+            version: version.into(),
+        },
         parameters: BTreeMap::new(),
         expose: BTreeMap::new(),
         images: BTreeSet::new(),

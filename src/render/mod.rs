@@ -4,9 +4,11 @@
 //! `desired` after rendering.
 
 pub mod engine;
+mod rule;
 mod set;
 
-pub use set::{SetContent, effects, set_content};
+pub use rule::{DefinitionContent, definition_content, hashed_kind, rule_digest};
+pub use set::{SetContent, effects, member_facts, set_content};
 
 use crate::config::{DefenderContainers, Environment, Estate, Exemption, Gate, PodSecurity, Safeguards};
 use crate::diagnostic::Diagnostic;
@@ -79,6 +81,31 @@ impl Renderer {
             );
         }
         (Renderer { engine }, diagnostics)
+    }
+
+    /// Renders a policy definition of our own.
+    ///
+    /// # Errors
+    /// As [`Renderer::policy_set_definition`].
+    pub fn policy_definition(
+        &self,
+        environment: &Environment,
+        definition: &DefinitionContent,
+    ) -> Result<Value, RenderError> {
+        let DefinitionContent {
+            name,
+            display_name,
+            description,
+            ..
+        } = definition;
+        let context = json!({
+            "environment": about(environment),
+            "rule": {"name": name, "displayName": display_name, "description": description},
+            "mode": definition.mode,
+            "parameters": definition.parameters,
+            "policyRule": definition.policy_rule,
+        });
+        self.engine.render(Kind::PolicyDefinition.template(), &context)
     }
 
     /// Renders a policy set definition of our own.

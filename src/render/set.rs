@@ -1,10 +1,11 @@
 //! The content of a policy set definition of our own: its parameters, and its members with their values.
 
 use crate::catalog::{Catalog, VersionFacts, VersionPin};
-use crate::config::{InitiativeKind, Member};
+use crate::config::{InitiativeKind, Member, MemberDefinition};
 use crate::model::Effect;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a template of a policy set definition is filled with.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,9 +27,10 @@ const LADDER: [Effect; 3] = [Effect::Audit, Effect::Deny, Effect::Disabled];
 
 /// Builds the content of a set from its members and the facts of their definitions.
 ///
-/// In a set for admission, members that cannot deny are fixed to audit, so that a step of the gate does not touch them; those that
-/// cannot audit either are fixed to disabled. In one for enablement they are fixed to what they do; whether they do it is said by
-/// the enforcement mode of the assignment.
+/// `ids` are the ids of the definitions of our own, by rule; a rule without one is no member. In a set for admission, members that
+/// cannot deny are fixed to audit, so that a step of the gate does not touch them; those that cannot audit either are fixed to
+/// disabled. In one for enablement they are fixed to what they do; whether they do it is said by the enforcement mode of the
+/// assignment.
 pub fn set_content(
     name: &str,
     display_name: &str,
@@ -36,13 +38,30 @@ pub fn set_content(
     kind: InitiativeKind,
     members: &[Member],
     catalog: &Catalog,
+    ids: &BTreeMap<String, String>,
 ) -> SetContent {
     let mut parameters = Map::new();
     let mut namespaces: BTreeSet<String> = BTreeSet::new();
     let mut takes_namespaces = false;
     let mut documents = Vec::new();
     for member in members {
-        let facts = facts(catalog, member);
+        let mut document = Map::new();
+        match &member.definition {
+            MemberDefinition::BuiltIn { name, version } => {
+                let id = format!("/providers/Microsoft.Authorization/policyDefinitions/{name}");
+                document.insert("policyDefinitionId".to_owned(), Value::from(id));
+                document.insert("definitionVersion".to_owned(), Value::from(version.as_str()));
+            }
+            // What is made here has one version, and so no pin.
+            MemberDefinition::Rule(rule) => match ids.get(&rule.name) {
+                Some(id) => {
+                    document.insert("policyDefinitionId".to_owned(), Value::from(id.as_str()));
+                }
+                None => continue,
+            },
+        }
+        let facts = member_facts(member, catalog);
+        let facts = facts.as_deref();
         let mut values = Map::new();
         if let Some((parameter, value)) = facts.and_then(|facts| effect_value(facts, kind)) {
             if value == "[parameters('effect')]" {
@@ -87,12 +106,10 @@ pub fn set_content(
         for (parameter, value) in &member.parameters {
             values.insert(parameter.clone(), json!({ "value": literal(value) }));
         }
-        documents.push(json!({
-            "policyDefinitionId": format!("/providers/Microsoft.Authorization/policyDefinitions/{}", member.definition),
-            "policyDefinitionReferenceId": member.reference_id,
-            "definitionVersion": member.version,
-            "parameters": values,
-        }));
+        let reference = Value::from(member.reference_id.as_str());
+        document.insert("policyDefinitionReferenceId".to_owned(), reference);
+        document.insert("parameters".to_owned(), Value::Object(values));
+        documents.push(Value::Object(document));
     }
     if takes_namespaces {
         let declared = json!({"type": "Array", "defaultValue": namespaces});
@@ -116,10 +133,16 @@ fn effect_parameter() -> Value {
     json!({"type": "String", "allowedValues": effects(), "defaultValue": "Audit"})
 }
 
-fn facts<'a>(catalog: &'a Catalog, member: &Member) -> Option<&'a VersionFacts> {
-    let definition = catalog.definition(&member.definition)?;
-    let pinned = VersionPin::parse(&member.version).and_then(|pin| definition.at(&pin).facts());
-    Some(pinned.unwrap_or(definition.current()))
+/// Returns what is known of a member's definition; none for a built-in one that the catalogue does not have.
+pub fn member_facts<'a>(member: &Member, catalog: &'a Catalog) -> Option<Cow<'a, VersionFacts>> {
+    match &member.definition {
+        MemberDefinition::BuiltIn { name, version } => {
+            let definition = catalog.definition(name)?;
+            let pinned = VersionPin::parse(version).and_then(|pin| definition.at(&pin).facts());
+            Some(Cow::Borrowed(pinned.unwrap_or(definition.current())))
+        }
+        MemberDefinition::Rule(rule) => Some(Cow::Owned(rule.facts())),
+    }
 }
 
 /// Returns the member's effect parameter and its value: the set's own effect where the definition knows the whole ladder.
@@ -155,7 +178,6 @@ fn literal(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn a_member_that_can_only_mutate_is_off_unless_it_states_its_effect() {
@@ -166,14 +188,17 @@ mod tests {
             .unwrap();
         let member = |parameters: BTreeMap<String, Value>| Member {
             reference_id: "m".into(),
-            definition: mutation.name.clone(),
-            version: "1.*.*".into(),
+            definition: MemberDefinition::BuiltIn {
+                name: mutation.name.clone(),
+                version: "1.*.*".into(),
+            },
             parameters,
             expose: BTreeMap::new(),
             images: BTreeSet::new(),
         };
         let effect = |parameters| {
-            let set = set_content("s", "S", "", InitiativeKind::Admission, &[member(parameters)], catalog);
+            let kind = InitiativeKind::Admission;
+            let set = set_content("s", "S", "", kind, &[member(parameters)], catalog, &BTreeMap::new());
             set.members[0]["parameters"]["effect"]["value"].clone()
         };
         assert_eq!(effect(BTreeMap::new()), "Disabled");

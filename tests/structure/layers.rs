@@ -38,7 +38,7 @@ pub const LAYERS: &[Layer] = &[
     core("catalog", &["model", "diagnostic"]),
     core("config", &["model", "diagnostic", "yaml", "catalog"]),
     core("kinds", &["model", "diff"]),
-    core("render", &["model", "diagnostic", "catalog", "config", "kinds"]),
+    core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic"]),
     core("remark", &["model", "kinds"]),

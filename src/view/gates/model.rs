@@ -2,8 +2,9 @@
 
 use super::settings::{SETTINGS, Setting};
 use crate::catalog::{Catalog, ManagedNamespace, Parameter, SetFacts, VersionFacts, VersionPin, managed_namespaces};
-use crate::config::{Estate, Incident, Initiative, InitiativeKind, Member};
+use crate::config::{Estate, INITIATIVES, Incident, Initiative, InitiativeKind, Member, MemberDefinition, Rule};
 use crate::model::Stage;
+use crate::render::member_facts;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -217,15 +218,21 @@ fn built_in(entry: &mut Entry, catalog: &Catalog, id: &str, version: &str) {
 fn own(entry: &mut Entry, catalog: &Catalog, members: &[Member]) {
     let mut settable: BTreeMap<String, Settable> = BTreeMap::new();
     for member in members {
-        let definition = catalog.definition(&member.definition);
-        let facts = definition.map(|definition| {
-            let pinned = VersionPin::parse(&member.version).and_then(|pin| definition.at(&pin).facts());
-            pinned.unwrap_or(definition.current())
-        });
-        let pin = format!("{} at {}", member.definition, member.version);
-        entry
-            .members
-            .push(row(&member.reference_id, catalog, &member.definition, pin, facts));
+        let facts = member_facts(member, catalog);
+        let facts = facts.as_deref();
+        match &member.definition {
+            MemberDefinition::BuiltIn { name, version } => {
+                let pin = format!("{name} at {version}");
+                entry.members.push(row(&member.reference_id, catalog, name, pin, facts));
+            }
+            MemberDefinition::Rule(rule) => {
+                let of_rule = rule_row(&entry.name, &member.reference_id, rule);
+                entry.members.push(of_rule);
+                if rule.not_enforceable.is_some() {
+                    continue;
+                }
+            }
+        }
         entry.ceiling = entry.ceiling.max(facts.map(VersionFacts::ceiling));
         for (parameter, name) in &member.expose {
             if let Some(parameter) = facts.and_then(|facts| facts.parameters.get(parameter)) {
@@ -249,6 +256,22 @@ fn row(reference: &str, catalog: &Catalog, name: &str, definition: String, facts
         judges: facts.map_or(String::new(), judges),
         stages: facts.map_or("not known", stages).to_owned(),
         notes,
+    }
+}
+
+fn rule_row(set: &str, reference: &str, rule: &Rule) -> Row {
+    let facts = rule.facts();
+    Row {
+        reference: reference.to_owned(),
+        title: rule.display_name.clone(),
+        definition: format!("{INITIATIVES}{set}/{}.yaml", rule.name),
+        judges: judges(&facts),
+        stages: match rule.not_enforceable {
+            Some(_) => "not enforceable",
+            None => stages(&facts),
+        }
+        .to_owned(),
+        notes: Vec::new(),
     }
 }
 
