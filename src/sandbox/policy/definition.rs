@@ -442,11 +442,33 @@ fn check_kubernetes_rule(rule: &Value, effect: &str) -> Result<(), String> {
         for key in ["apiGroups", "kinds"] {
             match details.get(key) {
                 None => return Err(format!("'{key}' is required with 'templateInfo'")),
-                Some(Value::Array(values)) if values.is_empty() || values.iter().any(|value| value == "*") => {
-                    return Err(format!("'{key}' must be a list without '*'"));
+                Some(Value::Array(values))
+                    if values.is_empty() || values.iter().any(|value| value == "*" || !value.is_string()) =>
+                {
+                    return Err(format!("'{key}' must be a list of texts without '*'"));
                 }
-                Some(_) => {}
+                Some(Value::Array(_)) => {}
+                Some(value) if parameters::is_expression(value) => {}
+                Some(_) => return Err(format!("'{key}' must be a list")),
             }
+        }
+        for (key, fits) in [
+            ("namespaces", Value::is_array as fn(&Value) -> bool),
+            ("excludedNamespaces", Value::is_array),
+            ("labelSelector", Value::is_object),
+            ("values", Value::is_object),
+        ] {
+            if details
+                .get(key)
+                .is_some_and(|value| !fits(value) && !parameters::is_expression(value))
+            {
+                return Err(format!("'{key}' has the wrong type"));
+            }
+        }
+        if source == "Base64Encoded" {
+            let values = object(rule, "/then/details/values");
+            let values = values.into_iter().flat_map(Object::keys).cloned().collect();
+            super::template::check(text(rule, "/then/details/templateInfo/content"), &values)?;
         }
     } else if !(has("mutationInfo") || has("constraintInfo") || has("constraint") && has("constraintTemplate")) {
         return Err("'details' must have the property 'templateInfo' or 'mutationInfo'".to_owned());

@@ -73,7 +73,14 @@ fn definitions_that_the_service_would_refuse_are_refused() {
             "if": {"field": "type", "equals": "Microsoft.ContainerService/managedClusters"}, "then": {"effect": effect, "details": details},
         }}})
     };
-    let template = json!({"sourceType": "Base64Encoded", "content": "eA=="});
+    let content =
+        |text: &str| json!({"sourceType": "Base64Encoded", "content": data_encoding::BASE64.encode(text.as_bytes())});
+    let template = content("kind: ConstraintTemplate");
+    let pods = |template: &Value, key: &str, value: Value| {
+        let mut details = json!({"templateInfo": template, "apiGroups": [""], "kinds": ["Pod"]});
+        set(&mut details, "", key, value);
+        kubernetes(details, "deny")
+    };
     for (body, code) in [
         (json!({}), "InvalidRequestContent"),
         (json!({"properties": {"mode": "All"}}), "InvalidPolicyRule"),
@@ -144,6 +151,27 @@ fn definitions_that_the_service_would_refuse_are_refused() {
             "InvalidPolicyRule",
         ),
         (kubernetes(json!({}), "deny"), "InvalidPolicyRule"),
+        (pods(&template, "kinds", json!(["*"])), "InvalidPolicyRule"),
+        (pods(&template, "kinds", json!("Pod")), "InvalidPolicyRule"),
+        (pods(&template, "values", json!([])), "InvalidPolicyRule"),
+        (pods(&template, "labelSelector", json!([])), "InvalidPolicyRule"),
+        (pods(&content("x"), "values", json!({})), "InvalidPolicyRule"),
+        (
+            pods(
+                &json!({"sourceType": "Base64Encoded", "content": "%"}),
+                "values",
+                json!({}),
+            ),
+            "InvalidPolicyRule",
+        ),
+        (
+            pods(
+                &content("kind: ConstraintTemplate\nmetadata.gatekeeper.sh/requires-sync-data: x"),
+                "values",
+                json!({}),
+            ),
+            "InvalidPolicyRule",
+        ),
     ] {
         client.refused("PUT", &target, Some(&body), 400, code);
     }

@@ -6,6 +6,7 @@ mod lookup;
 mod parameters;
 mod selectors;
 pub mod set;
+mod template;
 
 use serde_json::{Value, json};
 
