@@ -1,13 +1,53 @@
-//! What of a Rego text can be told without evaluating it: what a constraint template needs, and what admission has not.
+//! What of a Rego text can be told without evaluating it: what a constraint template needs, what admission has not, and what the
+//! engine does not take.
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::rules::{Rule, Template, TemplateError};
 use crate::yaml::Lines;
+use serde_json::Value;
 
 /// What stands in a template's metadata if it asks for replicated data.
 const SYNC_ANNOTATION: &str = "metadata.gatekeeper.sh/requires-sync-data";
 
 /// Checks a rule's text; `enforceable` says whether admission is to decide by it.
 pub(super) fn check(file: &str, text: &str, enforceable: bool, diagnostics: &mut Vec<Diagnostic>) {
+    let before = diagnostics.len();
+    words_of(file, text, enforceable, diagnostics);
+    if diagnostics.len() == before {
+        diagnostics.extend(loaded(file, text));
+    }
+}
+
+/// Says what the engine has against a text.
+fn loaded(file: &str, text: &str) -> Option<Diagnostic> {
+    let error = Rule::new(&Template::from_rego("Aksgate", Value::Null, text)).err()?;
+    let mut diagnostic = Diagnostic::file_error("invalid rego", file);
+    diagnostic.label = error.to_string();
+    if let TemplateError::Rego {
+        line, column, reason, ..
+    } = error
+    {
+        let start: usize = text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let rest = text.get(start..).unwrap_or_default();
+        let at = rest
+            .char_indices()
+            .nth(column.saturating_sub(1))
+            .map_or(rest.len(), |(at, _)| at);
+        let length = rest
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+        diagnostic.span = Some(Lines::new(text).span(start + at, start + at + length));
+        diagnostic.label = reason.to_string();
+    }
+    Some(diagnostic)
+}
+
+fn words_of(file: &str, text: &str, enforceable: bool, diagnostics: &mut Vec<Diagnostic>) {
     let lines = Lines::new(text);
     let code = code_only(text);
     if !heads(&code, "package").any(|rest| rest.starts_with([' ', '\t'])) {
@@ -148,7 +188,7 @@ mod tests {
 
     fn said(text: &str, enforceable: bool) -> Vec<String> {
         let mut diagnostics = Vec::new();
-        check("r.rego", text, enforceable, &mut diagnostics);
+        words_of("r.rego", text, enforceable, &mut diagnostics);
         diagnostics
             .iter()
             .map(|found| format!("{} {}", found.span.map_or(0, |span| span.line), found.summary))
@@ -174,6 +214,23 @@ mod tests {
             [""; 0]
         );
         assert_eq!(said("", true), ["0 rule without package", "0 rule without violation"]);
+    }
+
+    #[test]
+    fn what_the_engine_does_not_take_is_told_at_its_line() {
+        let broken = RULE.replace("msg := input", "msg := := input");
+        let mut diagnostics = Vec::new();
+        check("r.rego", &broken, true, &mut diagnostics);
+        let [found] = diagnostics.as_slice() else {
+            panic!("{diagnostics:?}")
+        };
+        assert_eq!(
+            (found.summary.as_str(), found.span.map(|span| span.line)),
+            ("invalid rego", Some(3))
+        );
+        diagnostics.clear();
+        check("r.rego", RULE, true, &mut diagnostics);
+        assert_eq!(diagnostics, []);
     }
 
     #[test]

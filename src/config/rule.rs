@@ -5,7 +5,8 @@
 
 use crate::catalog::{Parameter, ParameterType, VersionFacts};
 use crate::model::Effect;
-use serde_json::{Value, json};
+use crate::rules::Template;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The mode of a rule for Kubernetes objects.
@@ -135,10 +136,65 @@ impl Rule {
         }
     }
 
+    /// Returns the schema of its own parameters as a constraint template has it.
+    pub fn parameter_schema(&self) -> Value {
+        let own = self.parameters.iter();
+        let properties: Map<String, Value> = own.map(|(name, one)| (name.clone(), schema(one))).collect();
+        json!({"type": "object", "properties": properties})
+    }
+
+    /// Returns the rule as a template that can be evaluated; none if it judges Azure resources.
+    pub fn template(&self) -> Option<Template> {
+        match &self.logic {
+            Logic::Kubernetes { rego, .. } => Some(Template::from_rego(
+                &self.constraint_kind(),
+                self.parameter_schema(),
+                rego,
+            )),
+            Logic::Azure { .. } => None,
+        }
+    }
+
     /// Returns the kind of the rule's constraints, without the hash that tells one content from another: what suites use.
     pub fn constraint_kind(&self) -> String {
         constraint_kind(&self.name)
     }
+}
+
+/// The structural schema of a parameter, as Kubernetes asks for it.
+fn schema(parameter: &RuleParameter) -> Value {
+    use ParameterType as Type;
+    let ty = match parameter.ty {
+        Type::String | Type::DateTime => "string",
+        Type::Array => "array",
+        Type::Object => "object",
+        Type::Boolean => "boolean",
+        Type::Integer => "integer",
+        Type::Float => "number",
+    };
+    let mut schema = Map::from_iter([("type".to_owned(), Value::from(ty))]);
+    let mut put = |key: &str, value: Value| schema.insert(key.to_owned(), value);
+    match parameter.ty {
+        // What the items are is the rule's business; a schema has to say that it does not say.
+        Type::Array => {
+            put("items", json!({"x-kubernetes-preserve-unknown-fields": true}));
+        }
+        Type::Object => {
+            put("x-kubernetes-preserve-unknown-fields", Value::from(true));
+        }
+        _ => {
+            if let Some(allowed) = &parameter.allowed {
+                put("enum", Value::from(allowed.clone()));
+            }
+        }
+    }
+    if let Some(default) = &parameter.default {
+        put("default", default.clone());
+    }
+    if !parameter.description.is_empty() {
+        put("description", Value::from(parameter.description.as_str()));
+    }
+    Value::Object(schema)
 }
 
 /// Returns the kind of constraint of a rule with that name, such as `AksgateNoNodePort`.

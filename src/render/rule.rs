@@ -93,11 +93,6 @@ pub fn hashed_kind(rule: &Rule, origin: &str) -> String {
 /// Returns the constraint template of a rule as JSON, which is YAML too.
 fn constraint_template(rule: &Rule, rego: &str, origin: &str) -> String {
     let kind = hashed_kind(rule, origin);
-    let properties: Map<String, Value> = rule
-        .parameters
-        .iter()
-        .map(|(name, parameter)| (name.clone(), schema(parameter)))
-        .collect();
     let template = json!({
         "apiVersion": "templates.gatekeeper.sh/v1",
         "kind": "ConstraintTemplate",
@@ -105,48 +100,12 @@ fn constraint_template(rule: &Rule, rego: &str, origin: &str) -> String {
         "spec": {
             "crd": {"spec": {
                 "names": {"kind": kind},
-                "validation": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+                "validation": {"openAPIV3Schema": rule.parameter_schema()},
             }},
             "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}],
         },
     });
     format!("{template:#}\n")
-}
-
-/// The structural schema of a parameter, as Kubernetes asks for it.
-fn schema(parameter: &RuleParameter) -> Value {
-    use crate::catalog::ParameterType as Type;
-    let ty = match parameter.ty {
-        Type::String | Type::DateTime => "string",
-        Type::Array => "array",
-        Type::Object => "object",
-        Type::Boolean => "boolean",
-        Type::Integer => "integer",
-        Type::Float => "number",
-    };
-    let mut schema = Map::from_iter([("type".to_owned(), Value::from(ty))]);
-    let mut put = |key: &str, value: Value| schema.insert(key.to_owned(), value);
-    match parameter.ty {
-        // What the items are is the rule's business; a schema has to say that it does not say.
-        Type::Array => {
-            put("items", json!({"x-kubernetes-preserve-unknown-fields": true}));
-        }
-        Type::Object => {
-            put("x-kubernetes-preserve-unknown-fields", Value::from(true));
-        }
-        _ => {
-            if let Some(allowed) = &parameter.allowed {
-                put("enum", Value::from(allowed.clone()));
-            }
-        }
-    }
-    if let Some(default) = &parameter.default {
-        put("default", default.clone());
-    }
-    if !parameter.description.is_empty() {
-        put("description", Value::from(parameter.description.as_str()));
-    }
-    Value::Object(schema)
 }
 
 /// `properties.parameters`: the rule's own, and those that aksgate adds.

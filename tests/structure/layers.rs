@@ -36,7 +36,7 @@ pub const LAYERS: &[Layer] = &[
     core("manifest", &["diagnostic", "yaml"]),
     core("rules", &["diagnostic", "manifest"]),
     core("catalog", &["model", "diagnostic"]),
-    core("config", &["model", "diagnostic", "yaml", "catalog"]),
+    core("config", &["model", "diagnostic", "yaml", "rules", "catalog"]),
     core("kinds", &["model", "diff"]),
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
