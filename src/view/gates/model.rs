@@ -99,10 +99,15 @@ impl Guidebook {
     }
 }
 
-/// Makes the guide: of all initiatives, or of those whose name, title or member the search is part of.
+/// Makes the guide: of all initiatives, of the one that has this name, or else of those whose name, title or member the search
+/// is part of.
 pub fn guidebook(estate: &Estate, catalog: &Catalog, search: &str) -> Guidebook {
     let search = search.to_lowercase();
+    let named = estate.initiatives.contains_key(&search);
     let fits = |entry: &Entry| {
+        if named {
+            return entry.name == search;
+        }
         let texts = [&entry.name, &entry.title].into_iter();
         let members = entry
             .members
