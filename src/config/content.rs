@@ -91,6 +91,7 @@ pub(super) fn check<'c>(
     draft: &InitiativeDraft<'_>,
     catalog: Option<&'c Catalog>,
     rules: &'c Rules,
+    asked: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Content<'c> {
     let mut check = Check {
@@ -98,6 +99,7 @@ pub(super) fn check<'c>(
         name: draft.name,
         catalog,
         rules,
+        asked,
         diagnostics,
     };
     match &draft.content {
@@ -122,6 +124,8 @@ struct Check<'c, 'd> {
     name: &'d str,
     catalog: Option<&'c Catalog>,
     rules: &'c Rules,
+    /// Whether a gate asks for it.
+    asked: bool,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -453,7 +457,7 @@ impl<'c> Check<'c, '_> {
                     .warning()
                     .hint("Azure may remove it; look for its successor with `aksgate catalog`"),
             );
-        } else if state.preview {
+        } else if state.preview && self.asked {
             let warning = self.error(&format!("preview {kind}"), span, format!("`{name}` is a preview"));
             self.report(warning.warning().hint("a preview may change without notice"));
         }

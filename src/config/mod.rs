@@ -245,13 +245,14 @@ impl Files {
 
         let used: BTreeSet<(String, String)> = initiatives.iter().flat_map(InitiativeDraft::rules).collect();
         let rules = self.rules.check(&used, diagnostics);
+        let gates = environments.iter().flat_map(|environment| &environment.gates);
+        let asked: BTreeSet<&str> = gates.filter_map(|gate| Some(gate.initiative?.value)).collect();
         let contents: BTreeMap<&str, content::Content<'_>> = initiatives
             .iter()
             .map(|initiative| {
-                (
-                    initiative.name,
-                    content::check(initiative, catalog, &rules, diagnostics),
-                )
+                let asked = asked.contains(initiative.name);
+                let content = content::check(initiative, catalog, &rules, asked, diagnostics);
+                (initiative.name, content)
             })
             .collect();
         for environment in &environments {
