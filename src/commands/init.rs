@@ -7,41 +7,40 @@ use crate::render::SHIPPED;
 use crate::store;
 use std::path::PathBuf;
 
-/// The estate that is written: the one that this project is tried with.
+/// A file of this project's estate: its path and its text.
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../", $path)))
+    };
+}
+
+/// The estate that is written: the one that this project is tried with, without the tests of its rules.
 const ESTATE: &[(&str, &str)] = &[
-    ("aksgate.yaml", include_str!("../../aksgate.yaml")),
-    ("aksgate.lock", include_str!("../../aksgate.lock")),
-    ("environments/dev.yaml", include_str!("../../environments/dev.yaml")),
-    ("environments/test.yaml", include_str!("../../environments/test.yaml")),
-    ("environments/prod.yaml", include_str!("../../environments/prod.yaml")),
-    (
-        "initiatives/pod-security-baseline.yaml",
-        include_str!("../../initiatives/pod-security-baseline.yaml"),
-    ),
-    (
-        "initiatives/pod-security-restricted.yaml",
-        include_str!("../../initiatives/pod-security-restricted.yaml"),
-    ),
-    (
-        "initiatives/image-governance.yaml",
-        include_str!("../../initiatives/image-governance.yaml"),
-    ),
-    (
-        "initiatives/exposure.yaml",
-        include_str!("../../initiatives/exposure.yaml"),
-    ),
-    (
-        "initiatives/fleet-enablement.yaml",
-        include_str!("../../initiatives/fleet-enablement.yaml"),
-    ),
-    (
-        "initiatives/resource-hygiene.yaml",
-        include_str!("../../initiatives/resource-hygiene.yaml"),
-    ),
-    (
-        "initiatives/vulnerable-images.yaml",
-        include_str!("../../initiatives/vulnerable-images.yaml"),
-    ),
+    file!("aksgate.yaml"),
+    file!("aksgate.lock"),
+    file!("environments/dev.yaml"),
+    file!("environments/test.yaml"),
+    file!("environments/prod.yaml"),
+    file!("initiatives/pod-security-baseline.yaml"),
+    file!("initiatives/pod-security-restricted.yaml"),
+    file!("initiatives/image-governance.yaml"),
+    file!("initiatives/exposure.yaml"),
+    file!("initiatives/exposure/no-node-port.rego"),
+    file!("initiatives/exposure/no-node-port.yaml"),
+    file!("initiatives/network-isolation.yaml"),
+    file!("initiatives/network-isolation/namespace-network-policy.rego"),
+    file!("initiatives/network-isolation/namespace-network-policy.yaml"),
+    file!("initiatives/network-isolation/open-network-policy.rego"),
+    file!("initiatives/network-isolation/open-network-policy.yaml"),
+    file!("initiatives/supply-chain.yaml"),
+    file!("initiatives/supply-chain/approved-image-references.rego"),
+    file!("initiatives/supply-chain/approved-image-references.yaml"),
+    file!("initiatives/cluster-network.yaml"),
+    file!("initiatives/cluster-network/network-policy-engine.json"),
+    file!("initiatives/cluster-network/network-policy-engine.yaml"),
+    file!("initiatives/fleet-enablement.yaml"),
+    file!("initiatives/resource-hygiene.yaml"),
+    file!("initiatives/vulnerable-images.yaml"),
 ];
 
 /// Write an estate to begin with

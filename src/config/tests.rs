@@ -6,6 +6,7 @@ mod defender;
 mod images;
 mod initiatives;
 mod rules;
+mod suites;
 
 use super::*;
 use crate::view::diagnostics::render;
@@ -13,7 +14,7 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 
 /// The files of the estate in this repository.
-pub(super) const SHIPPED: [(&str, &str); 8] = [
+pub(super) const SHIPPED: [(&str, &str); 10] = [
     ("aksgate.yaml", include_str!("../../aksgate.yaml")),
     ("environments/dev.yaml", include_str!("../../environments/dev.yaml")),
     ("environments/prod.yaml", include_str!("../../environments/prod.yaml")),
@@ -21,6 +22,14 @@ pub(super) const SHIPPED: [(&str, &str); 8] = [
     (
         "initiatives/exposure.yaml",
         include_str!("../../initiatives/exposure.yaml"),
+    ),
+    (
+        "initiatives/exposure/no-node-port.rego",
+        include_str!("../../initiatives/exposure/no-node-port.rego"),
+    ),
+    (
+        "initiatives/exposure/no-node-port.yaml",
+        include_str!("../../initiatives/exposure/no-node-port.yaml"),
     ),
     (
         "initiatives/image-governance.yaml",

@@ -440,6 +440,14 @@ fn shipped() -> Estate {
             include_str!("../../initiatives/exposure.yaml"),
         ),
         file(
+            "initiatives/exposure/no-node-port.rego",
+            include_str!("../../initiatives/exposure/no-node-port.rego"),
+        ),
+        file(
+            "initiatives/exposure/no-node-port.yaml",
+            include_str!("../../initiatives/exposure/no-node-port.yaml"),
+        ),
+        file(
             "initiatives/image-governance.yaml",
             include_str!("../../initiatives/image-governance.yaml"),
         ),

@@ -41,7 +41,7 @@ fn every_step_is_named_with_its_outcome() {
             "{line}"
         );
     }
-    run.prints(&["\nApplied: 8 done.\n"]);
+    run.prints(&["\nApplied: 9 done.\n"]);
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn an_apply_as_json_has_every_result_and_what_it_cost() {
     assert_eq!(document["outcome"], "done");
     assert_eq!(document["exitCode"], 0);
     assert_eq!(document["interrupted"], false);
-    assert_eq!(document["counts"]["done"], 8);
-    assert_eq!(document["calls"]["writes"], 8);
+    assert_eq!(document["counts"]["done"], 9);
+    assert_eq!(document["calls"]["writes"], 9);
     let results = document["results"].as_array().unwrap();
     let steps = pending(&document);
     assert_eq!(results.len(), steps.len());
@@ -70,8 +70,8 @@ fn an_apply_as_markdown_has_a_row_for_every_step() {
     let folder = Folder::shipped();
     let run = folder.run("apply dev --sandbox --yes --format markdown").expect(0);
     assert!(run.stdout.starts_with("## Apply of plan `"), "{}", run.stdout);
-    assert!(run.stdout.contains("\n**Applied: 8 done.** "), "{}", run.stdout);
-    assert_eq!(run.stdout.matches("\n| done | ").count(), 8);
+    assert!(run.stdout.contains("\n**Applied: 9 done.** "), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("\n| done | ").count(), 9);
 }
 
 #[test]
@@ -86,6 +86,7 @@ fn an_assignment_waits_for_its_definition() {
             let found = run.stderr.lines().position(|line| line.contains(text));
             found.unwrap_or_else(|| panic!("{text}: {}", run.stderr))
         };
+        assert!(at("policyDefinitions/aksgate-exposure-") < at("policySetDefinitions/aksgate-exposure-"));
         assert!(at("policySetDefinitions/aksgate-exposure-") < at("policyAssignments/exposure-00-"));
     }
 }
@@ -135,7 +136,7 @@ fn a_gate_that_is_named_is_the_only_one_that_is_written() {
         .run("apply dev --sandbox --yes --gate exposure --format json")
         .expect(0)
         .json();
-    assert_eq!(run["counts"]["done"], 2);
+    assert_eq!(run["counts"]["done"], 3);
     let of_gate = |gate: &str| {
         let mark = format!("gate={gate};");
         folder
@@ -152,7 +153,7 @@ fn a_gate_that_is_named_is_the_only_one_that_is_written() {
             of_gate("image-governance"),
             of_gate("pod-security")
         ),
-        (2, 0, 0)
+        (3, 0, 0)
     );
     assert!(!folder.is_settled("dev"));
     folder

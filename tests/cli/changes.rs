@@ -130,7 +130,11 @@ fn a_gate_that_is_taken_out_is_deleted_and_that_weakens() {
     weakens(
         &folder,
         "exposure",
-        &["delete policyAssignment weakens", "delete policySetDefinition neutral"],
+        &[
+            "delete policyAssignment weakens",
+            "delete policySetDefinition neutral",
+            "delete policyDefinition neutral",
+        ],
     );
     assert_eq!(folder.resources(|id, _| id.contains("exposure")), []);
 }

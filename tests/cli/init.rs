@@ -29,6 +29,23 @@ fn the_estate_that_is_written_is_the_one_of_the_repository() {
         let count = |path| fs::read_dir(path).unwrap().count();
         assert_eq!(count(folder.path(part)), count(ours), "all of {part} is written");
     }
+    for set in fs::read_dir(root().join("initiatives")).unwrap() {
+        let set = set.unwrap();
+        if !set.path().is_dir() {
+            continue;
+        }
+        // The rules' tests stay behind.
+        let rules = fs::read_dir(set.path()).unwrap().map(Result::unwrap);
+        for rule in rules.filter(|rule| rule.path().is_file()) {
+            let path = format!(
+                "initiatives/{}/{}",
+                set.file_name().display(),
+                rule.file_name().display()
+            );
+            assert_eq!(folder.read(&path), fs::read_to_string(rule.path()).unwrap(), "{path}");
+            compared += 1;
+        }
+    }
     assert!(compared >= 15, "{compared}");
     assert_eq!(folder.read(".gitignore"), ".aksgate/\n");
 }

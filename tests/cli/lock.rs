@@ -67,19 +67,19 @@ fn the_shipped_lock_fits_the_shipped_estate_and_the_sandbox() {
     folder
         .run("lock --sandbox --check")
         .expect(0)
-        .prints(&["aksgate.lock was only checked: 25 unchanged.\n"]);
+        .prints(&["aksgate.lock was only checked: 32 unchanged.\n"]);
     let written = folder.read(LOCK);
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["aksgate.lock stays as it is: 25 unchanged.\n"]);
+        .prints(&["aksgate.lock stays as it is: 32 unchanged.\n"]);
     folder.remove(LOCK);
     folder.run("lock --sandbox --check").expect(2);
     assert!(!folder.exists(LOCK), "a check writes nothing");
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["from sandbox\n", "aksgate.lock is written: 25 added.\n"]);
+        .prints(&["from sandbox\n", "aksgate.lock is written: 32 added.\n"]);
     assert_eq!(folder.read(LOCK), written);
 }
 
@@ -89,7 +89,7 @@ fn without_a_lock_there_is_one_finding_and_nothing_is_asked() {
     folder.remove(LOCK);
     let run = folder.run("plan dev --sandbox --verbose").expect(0);
     run.prints(&["To know\n  aksgate.lock: is not there: "])
-        .says(&["6 reads, 2 Resource Graph queries"]);
+        .says(&["7 reads, 2 Resource Graph queries"]);
     assert_eq!(findings(&folder.plan("dev")).len(), 1);
 }
 
@@ -115,13 +115,13 @@ fn a_lock_follows_what_the_estate_uses() {
         (&"done".into(), &true.into())
     );
     assert_eq!(row(&document, TAG)["action"], "remove");
-    assert_eq!(document["counts"]["unchanged"], 25);
+    assert_eq!(document["counts"]["unchanged"], 32);
     assert!(!folder.read(LOCK).contains(TAG));
     assert_eq!(findings(&folder.plan("dev")), [""; 0]);
     folder
         .run("lock --sandbox --check --format markdown")
         .expect(0)
-        .prints(&["**aksgate.lock was only checked: 25 unchanged.**"]);
+        .prints(&["**aksgate.lock was only checked: 32 unchanged.**"]);
 }
 
 #[test]
@@ -155,11 +155,11 @@ fn content_that_azure_changed_is_shown_and_holds_the_gate_until_it_is_accepted()
     served
         .run("lock --check")
         .expect(2)
-        .prints(&["  ! Kubernetes cluster container images", "1 behind, 24 unchanged."]);
+        .prints(&["  ! Kubernetes cluster container images", "1 behind, 31 unchanged."]);
     served
         .run("lock")
         .expect(0)
-        .prints(&["aksgate.lock stays as it is: 1 behind, 24 unchanged."]);
+        .prints(&["aksgate.lock stays as it is: 1 behind, 31 unchanged."]);
     assert_eq!(served.folder.read(LOCK), before);
     served.run("lock --upgrade image-governanc").expect(1).says(&[
         "nothing in use is called `image-governanc`",
@@ -225,7 +225,7 @@ fn a_version_that_the_catalogue_does_not_know_is_locked_with_its_facts() {
     served.run(&format!("lock --upgrade {TAG}")).expect(0).prints(&[
         "  ~ Kubernetes cluster container images should not include latest image tag  2.*.*: 2.0.1 -> 2.1.0\n",
         "      is deprecated; it stays as it is until you take it out",
-        "1 upgraded, 24 unchanged.",
+        "1 upgraded, 31 unchanged.",
     ]);
     // From here on offline: the lock tells what the catalogue does not know.
     served
@@ -328,7 +328,7 @@ fn each_cloud_has_a_part_of_its_own_also_where_versions_are_not_known() {
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["Built-ins of cloud china", "20 added, 25 unchanged."]);
+        .prints(&["Built-ins of cloud china", "27 added, 32 unchanged."]);
     // The api-version there tells of the newest version only.
     let document = folder.run("lock test --sandbox --format json").expect(0).json();
     let namespaces = row(&document, "47a1ee2f-2a2a-4576-bf2a-e0e36709c2b8");
@@ -341,6 +341,6 @@ fn each_cloud_has_a_part_of_its_own_also_where_versions_are_not_known() {
     folder
         .run("lock --sandbox")
         .expect(0)
-        .prints(&["20 removed, 25 unchanged."]);
+        .prints(&["27 removed, 32 unchanged."]);
     assert_eq!(folder.read(LOCK), fs::read_to_string(root().join(LOCK)).unwrap());
 }

@@ -161,7 +161,7 @@ fn unknown_parameter_of_a_builtin() {
     check(
         mistake,
         "unknown parameter",
-        "initiatives/exposure.yaml:21:7",
+        "initiatives/exposure.yaml:28:7",
         "did you mean `allowedServicePortsList`?",
     );
 }

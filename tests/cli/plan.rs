@@ -8,7 +8,7 @@ fn a_first_plan_shows_all_planes_and_what_holds_the_step_to_deny() {
     let run = folder.run("plan prod --sandbox").expect(0);
     run.prints(&[
         " for prod\n  scope managementGroups/contoso-prod, tenant 11111111-1111-4111-8111-111111111111\n  at sandbox:",
-        "\nAzure Policy\n  + create policy set definition aksgate-exposure-",
+        "\nAzure Policy\n  + create policy definition aksgate-exposure-no-node-port-",
         "\n  + create policy assignment pod-secur-00-",
         "\n      + parameters.effect: {\"value\": \"Audit\"}\n",
         "\nDefender for Containers\n  ~ update Defender plan Containers  tightens\n",
@@ -17,7 +17,7 @@ fn a_first_plan_shows_all_planes_and_what_holds_the_step_to_deny() {
         "\nHeld: cannot be done now, and is not pending\n  exposure: deny\n    soak      has to stand at audit for 7d",
         "    coverage  2 clusters in scope would not be guarded: aks-prod-eus2-01 (stopped), aks-prod-neu-01 (add-on off)\n",
         "  aks-prod-eus2-01: enable the Azure Policy add-on\n    state     the cluster is stopped; start it and plan again\n",
-        "\nPlan: 5 to create, 2 to update, 0 to replace, 0 to delete; 1 unchanged, 4 held.\n",
+        "\nPlan: 6 to create, 2 to update, 0 to replace, 0 to delete; 1 unchanged, 4 held.\n",
     ]);
 }
 
@@ -54,9 +54,10 @@ fn a_plan_as_json_has_a_version_an_outcome_and_every_step() {
     assert_eq!(document["command"], "plan");
     assert_eq!(document["outcome"], "changes-pending");
     assert_eq!(document["exitCode"], 0);
-    assert_eq!(document["summary"]["policy"]["create"], 5);
+    assert_eq!(document["summary"]["policy"]["create"], 6);
     assert_eq!(document["summary"]["clusters"]["held"], 1);
     insta::assert_snapshot!(outline(&document).join("\n"), @r"
+    create policyDefinition neutral
     create policySetDefinition neutral
     create policySetDefinition neutral
     create policyAssignment tightens
@@ -99,7 +100,7 @@ fn exit_code_and_outcome_say_whether_changes_are_pending() {
     folder
         .run("plan dev --sandbox")
         .expect(0)
-        .prints(&["\nNothing to do: 9 unchanged, 3 held.\n"]);
+        .prints(&["\nNothing to do: 10 unchanged, 3 held.\n"]);
 }
 
 #[test]
@@ -111,11 +112,11 @@ fn markdown_starts_with_the_summary_and_folds_the_rest() {
     insta::assert_snapshot!(head.join("\n"), @r"
     ## Plan `[plan]` for prod
 
-    **Plan: 5 to create, 2 to update, 0 to replace, 0 to delete; 1 unchanged, 4 held.**
+    **Plan: 6 to create, 2 to update, 0 to replace, 0 to delete; 1 unchanged, 4 held.**
 
     | | create | update | replace | delete | no-op | held |
     |---|---:|---:|---:|---:|---:|---:|
-    | Azure Policy | 5 | 0 | 0 | 0 | 0 | 3 |
+    | Azure Policy | 6 | 0 | 0 | 0 | 0 | 3 |
     | Defender for Containers | 0 | 1 | 0 | 0 | 0 | 0 |
     | clusters | 0 | 1 | 0 | 0 | 1 | 1 |
 
@@ -123,7 +124,7 @@ fn markdown_starts_with_the_summary_and_folds_the_rest() {
     |---|---|---|---|
     ");
     let opened = run.stdout.matches("<details>").count();
-    assert_eq!(opened, 7, "one for each step");
+    assert_eq!(opened, 8, "one for each step");
     assert_eq!(opened, run.stdout.matches("</details>").count());
     assert_eq!(run.stdout.matches("```").count() % 2, 0);
 }
@@ -138,7 +139,11 @@ fn a_gate_that_is_named_is_the_only_one_in_the_plan() {
     let steps = pending(&document);
     assert_eq!(
         outline(&document),
-        ["create policySetDefinition neutral", "create policyAssignment tightens"]
+        [
+            "create policyDefinition neutral",
+            "create policySetDefinition neutral",
+            "create policyAssignment tightens"
+        ]
     );
     assert!(steps.iter().all(|step| step["gate"] == "exposure"));
 }
@@ -217,8 +222,8 @@ fn verbose_lists_what_stays_and_what_it_cost() {
         "  = no-op policy assignment exposure-00-",
         "  = no-op AKS cluster aks-dev-neu-01",
     ])
-    // 5, and the built-ins that the gates consist of: each once, and the older versions that Azure's sets pin.
-    .says(&["26 reads, 1 Resource Graph queries"]);
+    // 6, and the built-ins that the gates consist of: each once, and the older versions that Azure's sets pin.
+    .says(&["27 reads, 1 Resource Graph queries"]);
     let silent = folder.run("plan dev --sandbox --quiet").expect(0);
     assert_eq!(silent.stderr, "");
     assert!(!silent.stdout.contains("no-op policy"));

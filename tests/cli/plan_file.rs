@@ -47,13 +47,13 @@ fn a_saved_plan_is_carried_out_and_the_second_time_everything_is_done_already() 
     let folder = saved();
     let document: Value = serde_json::from_str(&folder.read("plan.json")).unwrap();
     assert_eq!(document["formatVersion"], 1);
-    folder.run(APPLY).expect(0).prints(&["Applied: 8 done.\n"]);
+    folder.run(APPLY).expect(0).prints(&["Applied: 9 done.\n"]);
     assert!(folder.is_settled("dev"));
     let again = folder
         .run(APPLY)
         .expect(0)
-        .prints(&["Applied: 8 already-done.\n", " 0 writes,"]);
-    assert_eq!(again.stderr.matches("already-done  ").count(), 8, "{}", again.stderr);
+        .prints(&["Applied: 9 already-done.\n", " 0 writes,"]);
+    assert_eq!(again.stderr.matches("already-done  ").count(), 9, "{}", again.stderr);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn an_apply_that_did_a_part_is_finished_by_the_same_plan() {
     folder
         .run(APPLY)
         .expect(0)
-        .prints(&["Applied: 6 done, 2 already-done.\n"]);
+        .prints(&["Applied: 6 done, 3 already-done.\n"]);
     assert!(folder.is_settled("dev"));
 }
 
@@ -353,7 +353,7 @@ fn a_plan_of_named_gates_does_only_these() {
     folder
         .run("plan dev --sandbox --gate exposure --out plan.json")
         .expect(0);
-    folder.run(APPLY).expect(0).prints(&["Applied: 2 done.\n"]);
+    folder.run(APPLY).expect(0).prints(&["Applied: 3 done.\n"]);
     assert_eq!(pending(&folder.plan("dev")).len(), 6);
     folder.run(&format!("{APPLY} --gate exposure")).expect(64);
 }

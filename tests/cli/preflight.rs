@@ -44,9 +44,9 @@ fn where_nothing_is_missing_it_says_so_and_writes_nothing() {
       at sandbox:[instance]
 
                            ok  warning  unknown  missing
-      permissions           5        0        0        0
+      permissions           6        0        0        0
       providers             3        0        0        0
-      limits                2        0        0        0
+      limits                3        0        0        0
       locks                 1        0        0        0
       clusters              6        0        0        0
 
@@ -54,7 +54,7 @@ fn where_nothing_is_missing_it_says_so_and_writes_nothing() {
       permissions: conditions of role assignments (ABAC), deny assignments and policies that deny our own writes are not in this answer; a role that is only eligible (PIM) counts when it is activated
       another Gatekeeper: the Azure Policy add-on cannot share a cluster with one, and Azure Resource Manager cannot see it; ask each cluster that has no add-on yet: kubectl get deployments --all-namespaces -l gatekeeper.sh/system=yes
 
-    Ready: nothing is missing; the plan has 8 steps.
+    Ready: nothing is missing; the plan has 9 steps.
     ");
     assert_eq!(before["resources"], folder.state()["resources"]);
     assert_eq!(before["revision"], folder.state()["revision"]);
@@ -68,7 +68,7 @@ fn where_nothing_is_missing_it_says_so_and_writes_nothing() {
         ),
         (&json!(1), &json!("preflight"), &json!("ready"), &json!(0))
     );
-    assert_eq!(document["pendingSteps"], 7);
+    assert_eq!(document["pendingSteps"], 8);
     assert_eq!(bad(&document), ["warning state"], "a stopped cluster");
     let applied = Folder::applied();
     applied.run("preflight dev --sandbox").expect(0).prints(&[
@@ -90,6 +90,7 @@ fn a_reader_lacks_every_action_that_apply_is_refused_for() {
         bad(&document),
         [
             "missing Microsoft.Authorization/policyAssignments/write",
+            "missing Microsoft.Authorization/policyDefinitions/write",
             "missing Microsoft.Authorization/policySetDefinitions/write",
             "missing Microsoft.ContainerService/managedClusters/write",
             "missing Microsoft.Security/pricings/write",
@@ -99,7 +100,7 @@ fn a_reader_lacks_every_action_that_apply_is_refused_for() {
     human.prints(&[
         "\n  MISSING Microsoft.Security/pricings/write\n      at subscriptions/0a000000",
         "--role 'Security Admin' --scope /subscriptions/0a000000",
-        "\nNot ready: 4 missing; the plan has 8 steps.\n",
+        "\nNot ready: 5 missing; the plan has 9 steps.\n",
     ]);
     folder
         .run("apply dev --sandbox --yes")
@@ -107,7 +108,7 @@ fn a_reader_lacks_every_action_that_apply_is_refused_for() {
         .says(&["AuthorizationFailed"]);
     let markdown = folder.run("preflight dev --sandbox --format markdown").expect(2);
     markdown.prints(&[
-        "## Preflight for dev\n\n**Not ready: 4 missing",
+        "## Preflight for dev\n\n**Not ready: 5 missing",
         "| **missing** | `Microsoft.Security/pricings/write` | `subscriptions/0a000000-0000-4000-8000-000000000001` |",
     ]);
 }
@@ -163,7 +164,7 @@ fn a_plan_that_a_missing_provider_forbids_is_not_known_until_it_is_registered() 
     folder
         .run("preflight dev --sandbox --register --yes --quiet")
         .expect(0)
-        .prints(&["Ready: nothing is missing; the plan has 8 steps."]);
+        .prints(&["Ready: nothing is missing; the plan has 9 steps."]);
 }
 
 #[test]
@@ -221,7 +222,7 @@ fn a_lock_in_the_way_is_told_and_does_stop_the_apply() {
     );
     folder.run("preflight dev --sandbox").expect(2).prints(&[
         "\n  MISSING no lock: `frozen` is in the way\n",
-        "it is `ReadOnly` and would stop 8 steps with 409 `ScopeLocked`",
+        "it is `ReadOnly` and would stop 9 steps with 409 `ScopeLocked`",
         &format!("az lock delete --ids {id}"),
     ]);
     folder.run("apply dev --sandbox --yes").expect(1).says(&["ScopeLocked"]);

@@ -19,7 +19,8 @@ fn every_document_is_printed_without_a_call() {
     let run = folder.run("render prod").expect(0);
     let titles: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("# ")).collect();
     insta::assert_snapshot!(titles.join("\n"), @r"
-    # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-exposure-rhyjhnyfyr
+    # policy definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyDefinitions/aksgate-exposure-no-node-port-webxgmeenb
+    # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-exposure-hrgqlovf5e
     # policy set definition /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policySetDefinitions/aksgate-image-governance-yqycyry5op
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/exposure-00-6j473lljnq
     # policy assignment /providers/Microsoft.Management/managementGroups/contoso-prod/providers/Microsoft.Authorization/policyAssignments/image-gov-00-zachanb2mu
@@ -60,7 +61,7 @@ fn a_gate_can_be_rendered_alone() {
     let folder = Folder::shipped();
     let rendered = folder.run("render dev --gate exposure --format json").expect(0).json();
     let documents = rendered["documents"].as_array().unwrap();
-    assert_eq!(documents.len(), 2);
+    assert_eq!(documents.len(), 3);
     assert!(documents.iter().all(|document| document["gate"] == "exposure"));
     folder
         .run("render dev --gate nowhere")
@@ -85,7 +86,8 @@ fn documents_are_written_one_a_file_and_again_over_the_old_ones() {
     policyAssignment.image-gov-00-g634bq3a4z.json
     policyAssignment.pod-secur-00-brzahxembs.json
     policyAssignment.pod-secur-00-robrpxsswh.json
-    policySetDefinition.aksgate-exposure-mw5qt35zlb.json
+    policyDefinition.aksgate-exposure-no-node-port-y7xkgu2up7.json
+    policySetDefinition.aksgate-exposure-zoqkfgb4eu.json
     policySetDefinition.aksgate-image-governance-zk2dlca3cc.json
     ");
     for name in &files {

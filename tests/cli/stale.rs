@@ -97,7 +97,7 @@ fn an_object_that_came_meanwhile_is_refused() {
         run.stderr
     );
     assert!(
-        run.stdout.contains("Applied: 7 already-done, 1 stale.\n"),
+        run.stdout.contains("Applied: 8 already-done, 1 stale.\n"),
         "{}",
         run.stdout
     );
