@@ -3,8 +3,10 @@
 //! Owns the types that rendering and planning start from. Must not know YAML; no value here needs checking again.
 
 use super::rule::Rule;
+use crate::catalog::{Catalog, VersionFacts, VersionPin};
 use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Scope, Stage, Timestamp};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the files of an estate say.
@@ -411,6 +413,18 @@ pub struct Member {
 }
 
 impl Member {
+    /// Returns what is known of its definition; none for a built-in one that the catalogue does not have.
+    pub fn facts<'a>(&self, catalog: &'a Catalog) -> Option<Cow<'a, VersionFacts>> {
+        match &self.definition {
+            MemberDefinition::BuiltIn { name, version } => {
+                let definition = catalog.definition(name)?;
+                let pinned = VersionPin::parse(version).and_then(|pin| definition.at(&pin).facts());
+                Some(Cow::Borrowed(pinned.unwrap_or(definition.current())))
+            }
+            MemberDefinition::Rule(rule) => Some(Cow::Owned(rule.facts())),
+        }
+    }
+
     /// Returns whether the member deploys the Defender plan `Containers`: a definition that can, with an effect that does, which an
     /// initiative of kind enablement sets itself.
     pub fn deploys_defender_plan(&self, kind: InitiativeKind) -> bool {

@@ -10,7 +10,7 @@ use crate::kinds::{KNOWN_AFTER, Kind, principal_of};
 use crate::model::{Effect, Mark, ROLE_ATTEMPTS, ResourceId, Scope};
 use crate::observed::LiveObject;
 use crate::remark::Finding;
-use crate::render::{member_facts, set_content};
+use crate::render::set_content;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +104,7 @@ fn members(sources: Sources<'_>, gate: &Gate) -> Vec<Member> {
                     reference.and_then(Value::as_str) == Some(member.reference_id.as_str())
                 };
                 let document = set.members.iter().find(reference);
-                let facts = member_facts(member, catalog);
+                let facts = member.facts(catalog);
                 let facts = facts.as_deref();
                 let values: BTreeMap<String, Value> = document
                     .and_then(|document| document.get("parameters"))

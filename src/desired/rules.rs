@@ -128,12 +128,7 @@ fn members<'a>(initiative: &'a Initiative, catalog: &'a Catalog) -> Vec<(String,
     match initiative {
         Initiative::Own { members, .. } => members
             .iter()
-            .filter_map(|member| {
-                Some((
-                    member.reference_id.clone(),
-                    crate::render::member_facts(member, catalog)?,
-                ))
-            })
+            .filter_map(|member| Some((member.reference_id.clone(), member.facts(catalog)?)))
             .collect(),
         Initiative::BuiltIn { id, version } => {
             let set = catalog.initiative(id);

@@ -1,10 +1,9 @@
 //! The content of a policy set definition of our own: its parameters, and its members with their values.
 
-use crate::catalog::{Catalog, VersionFacts, VersionPin};
+use crate::catalog::{Catalog, VersionFacts};
 use crate::config::{InitiativeKind, Member, MemberDefinition};
 use crate::model::Effect;
 use serde_json::{Map, Value, json};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a template of a policy set definition is filled with.
@@ -60,7 +59,7 @@ pub fn set_content(
                 None => continue,
             },
         }
-        let facts = member_facts(member, catalog);
+        let facts = member.facts(catalog);
         let facts = facts.as_deref();
         let mut values = Map::new();
         if let Some((parameter, value)) = facts.and_then(|facts| effect_value(facts, kind)) {
@@ -131,18 +130,6 @@ pub fn effects() -> Vec<String> {
 
 fn effect_parameter() -> Value {
     json!({"type": "String", "allowedValues": effects(), "defaultValue": "Audit"})
-}
-
-/// Returns what is known of a member's definition; none for a built-in one that the catalogue does not have.
-pub fn member_facts<'a>(member: &Member, catalog: &'a Catalog) -> Option<Cow<'a, VersionFacts>> {
-    match &member.definition {
-        MemberDefinition::BuiltIn { name, version } => {
-            let definition = catalog.definition(name)?;
-            let pinned = VersionPin::parse(version).and_then(|pin| definition.at(&pin).facts());
-            Some(Cow::Borrowed(pinned.unwrap_or(definition.current())))
-        }
-        MemberDefinition::Rule(rule) => Some(Cow::Owned(rule.facts())),
-    }
 }
 
 /// Returns the member's effect parameter and its value: the set's own effect where the definition knows the whole ladder.

@@ -4,7 +4,6 @@ use super::settings::{SETTINGS, Setting};
 use crate::catalog::{Catalog, ManagedNamespace, Parameter, SetFacts, VersionFacts, VersionPin, managed_namespaces};
 use crate::config::{Estate, INITIATIVES, Incident, Initiative, InitiativeKind, Member, MemberDefinition, Rule};
 use crate::model::Stage;
-use crate::render::member_facts;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -223,7 +222,7 @@ fn built_in(entry: &mut Entry, catalog: &Catalog, id: &str, version: &str) {
 fn own(entry: &mut Entry, catalog: &Catalog, members: &[Member]) {
     let mut settable: BTreeMap<String, Settable> = BTreeMap::new();
     for member in members {
-        let facts = member_facts(member, catalog);
+        let facts = member.facts(catalog);
         let facts = facts.as_deref();
         match &member.definition {
             MemberDefinition::BuiltIn { name, version } => {
