@@ -185,7 +185,14 @@ pub(super) fn roles(
     identity: &Identity,
     (assignment, live): (&ResourceId, Option<&LiveObject>),
 ) {
-    let principal = live.and_then(|live| principal_of(&live.wire));
+    let known = || {
+        let id = identity.user_assigned.as_deref()?;
+        sources
+            .observed
+            .objects()
+            .find_map(|object| principal_behind(object, id))
+    };
+    let principal = live.and_then(|live| principal_of(&live.wire)).or_else(known);
     for (scope, role) in &identity.grants {
         let same = sources.observed.objects().filter(|object| {
             object.kind == Kind::RoleAssignment
@@ -196,6 +203,16 @@ pub(super) fn roles(
         });
         let same: Vec<&LiveObject> = same.collect();
         let there = same.iter().find(|object| owned(sources, object).as_ref() == Some(mark));
+        // ARM has a role once for each principal and scope: what an earlier assignment, or another gate with the same identity, was
+        // given serves this one too, and goes when nobody needs it any more.
+        let shared = || same.iter().find(|object| owned(sources, object).is_some());
+        if let (None, Some(shared)) = (there, shared()) {
+            let there = |object: &DesiredObject| object.kind == Kind::RoleAssignment && object.id == shared.id;
+            if !desired.objects.iter().any(there) {
+                desired.objects.push(as_it_is(shared, gate));
+            }
+            continue;
+        }
         if let (None, Some(other)) = (there, same.first()) {
             desired.findings.push(Finding {
                 subject: gate.name.clone(),
@@ -234,6 +251,9 @@ pub(super) fn roles(
         ] {
             properties.insert(key.to_owned(), value);
         }
+        desired
+            .objects
+            .retain(|object| object.kind != Kind::RoleAssignment || object.id != id);
         desired.objects.push(DesiredObject {
             kind: Kind::RoleAssignment,
             id,
@@ -256,17 +276,31 @@ pub(super) fn keep_roles(desired: &mut Desired, sources: Sources<'_>, gate: &Gat
             && principal.is_some()
             && holder(object) == principal
     });
-    let kept: Vec<DesiredObject> = kept
-        .map(|object| DesiredObject {
-            kind: object.kind,
-            id: object.id.clone(),
-            gate: Some(gate.name.clone()),
-            body: object.wire.clone(),
-            depends_on: Vec::new(),
-            replaces: None,
-        })
-        .collect();
+    let kept: Vec<DesiredObject> = kept.map(|object| as_it_is(object, gate)).collect();
     desired.objects.extend(kept);
+}
+
+fn as_it_is(object: &LiveObject, gate: &Gate) -> DesiredObject {
+    DesiredObject {
+        kind: object.kind,
+        id: object.id.clone(),
+        gate: Some(gate.name.clone()),
+        body: object.wire.clone(),
+        depends_on: Vec::new(),
+        replaces: None,
+    }
+}
+
+/// Returns the principal of a user-assigned identity, where an assignment has it.
+fn principal_behind(object: &LiveObject, user_assigned: &str) -> Option<String> {
+    if object.kind != Kind::PolicyAssignment {
+        return None;
+    }
+    let identities = object.wire.pointer("/identity/userAssignedIdentities")?.as_object()?;
+    identities
+        .keys()
+        .any(|id| id.eq_ignore_ascii_case(user_assigned))
+        .then(|| principal_of(&object.wire))?
 }
 
 fn owned(sources: Sources<'_>, object: &LiveObject) -> Option<Mark> {

@@ -3,7 +3,7 @@
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
-use crate::kinds::{Direction, KNOWN_AFTER, Kind};
+use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
 use crate::model::ResourceId;
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
@@ -209,13 +209,29 @@ impl States<'_> {
         sets.and(Kind::PolicyAssignment.direction(Some(&rest(before)), Some(&rest(after))))
     }
 
+    /// Whether a role is given to an identity that a gate has too which is not looked at.
+    fn serves_others(&self, role: &LiveObject, owner: &str, environment: &str, gates: &[String]) -> bool {
+        let holder = role.wire.pointer("/properties/principalId").and_then(Value::as_str);
+        let Some(holder) = holder.filter(|_| role.kind == Kind::RoleAssignment) else {
+            return false;
+        };
+        self.observed.owned(owner, environment).any(|(object, mark)| {
+            object.kind == Kind::PolicyAssignment
+                && !gates.contains(&mark.gate)
+                && principal_of(&object.wire).is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
+        })
+    }
+
     /// What carries our mark for this environment and is not desired. A predecessor's going is part of its replacement, if a
     /// step shows that: the direction stands there.
     fn deletions(&self, owner: &str, environment: &str, gates: &[String]) -> Vec<Step> {
         let wanted: BTreeSet<(Kind, &ResourceId)> = self.desired.iter().map(|d| (d.kind, &d.id)).collect();
         self.observed
             .owned(owner, environment)
-            .filter(|(object, mark)| gates.is_empty() || (!object.kind.is_definition() && gates.contains(&mark.gate)))
+            .filter(|(object, mark)| {
+                let alone = || !object.kind.is_definition() && !self.serves_others(object, owner, environment, gates);
+                gates.is_empty() || (gates.contains(&mark.gate) && alone())
+            })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();

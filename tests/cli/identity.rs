@@ -233,3 +233,60 @@ fn an_identity_of_ones_own_gets_the_same_roles() {
     );
     assert!(folder.is_settled("dev"));
 }
+
+const USER_ASSIGNED: &str = "    identity: /subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/fleet\n";
+
+#[test]
+fn a_successor_with_the_same_user_assigned_identity_keeps_its_roles() {
+    let folder = with_fleet();
+    let audit = format!("    target: audit\n{USER_ASSIGNED}");
+    folder.edit(DEV, "    target: enforce\n    soak: 1d\n", &audit);
+    folder.run("apply dev --sandbox --yes").expect(0);
+    let given = roles(&folder);
+    assert_eq!(given.len(), 4);
+    folder.edit(DEV, "westeurope", "northeurope");
+    let plan = folder.plan("dev");
+    assert_eq!(
+        outline(&plan),
+        ["replace policyAssignment neutral", "delete policyAssignment neutral"]
+    );
+    folder.run("apply dev --sandbox --yes").expect(0);
+    assert_eq!(assignment(&folder)["location"], "northeurope");
+    assert_eq!(roles(&folder), given);
+    assert!(folder.is_settled("dev"));
+
+    folder.cut(DEV, "  fleet:", "  pod-security:");
+    folder
+        .run("apply dev --sandbox --yes --allow-weakening fleet")
+        .expect(0);
+    assert!(roles(&folder).is_empty());
+}
+
+#[test]
+fn gates_with_one_user_assigned_identity_share_its_roles_until_the_last_one_goes() {
+    let folder = with_fleet();
+    let both = format!(
+        "    target: audit\n{USER_ASSIGNED}  second:\n    initiative: fleet-enablement\n    target: audit\n{USER_ASSIGNED}"
+    );
+    folder.edit(DEV, "    target: enforce\n    soak: 1d\n", &both);
+    folder.run("apply dev --sandbox --yes").expect(0);
+    let given = roles(&folder);
+    assert_eq!(given.len(), 4);
+    let settled = folder.run("plan dev --sandbox --detailed-exitcode").expect(0);
+    assert!(!settled.stdout.contains("which is not ours"), "{}", settled.stdout);
+
+    let fleet = "  fleet:\n    initiative: fleet-enablement\n    target: ";
+    folder.edit(DEV, &format!("{fleet}audit"), &format!("{fleet}off"));
+    folder
+        .run("apply dev --sandbox --yes --gate fleet --allow-weakening fleet")
+        .expect(0);
+    assert_eq!(roles(&folder), given);
+    folder.cut(DEV, "  fleet:", "  second:");
+    assert!(folder.is_settled("dev"));
+    folder.cut(DEV, "  second:", "  pod-security:");
+    folder
+        .run("apply dev --sandbox --yes --allow-weakening second")
+        .expect(0);
+    assert!(roles(&folder).is_empty());
+    assert!(folder.is_settled("dev"));
+}
