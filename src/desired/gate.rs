@@ -608,10 +608,12 @@ fn body(
     if live.is_some_and(|live| only_lowers(live, stage)) {
         properties.insert("overrides".to_owned(), json!([]));
     }
-    // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them.
+    // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them. What somebody put past audit
+    // by hand stands there already, and its mark goes on saying where it was put.
+    let by_hand = stage > Stage::Audit && live.is_some_and(|live| standing(gate, live, &state.digest).stage >= stage);
     let kept = live
         .and_then(LiveObject::mark_state)
-        .filter(|live| live.digest == state.digest && (live.position == state.position || stage > Stage::Audit));
+        .filter(|live| live.digest == state.digest && (live.position == state.position || by_hand));
     let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));

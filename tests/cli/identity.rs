@@ -104,7 +104,20 @@ fn a_gate_that_deploys_reports_first_and_then_acts_with_the_roles_that_it_needs(
     let acting = assignment(&folder);
     assert_eq!(acting["properties"]["enforcementMode"], "Default");
     assert_eq!(acting["identity"], live["identity"]);
-    assert!(folder.is_settled("dev"));
+    let state = acting["properties"]["metadata"]["aksgateState"].as_str().unwrap();
+    assert!(state.starts_with("position=enforce; "), "{state}");
+    let settled = folder.run("plan dev --sandbox --detailed-exitcode").expect(0);
+    assert!(!settled.stdout.contains("changed by hand"), "{}", settled.stdout);
+
+    // Somebody stops it; the next plan says so.
+    folder.tamper(
+        acting["id"].as_str().unwrap().to_ascii_lowercase().as_str(),
+        |resource| resource["properties"]["enforcementMode"] = json!("DoNotEnforce"),
+    );
+    folder
+        .run("plan dev --sandbox")
+        .expect(0)
+        .prints(&["does not act though its mark says otherwise"]);
 }
 
 #[test]
