@@ -92,7 +92,7 @@ impl Format {
                     .to_owned()
             }
             Format::Pin => "a version pin `x.*.*` or `x.y.*`".to_owned(),
-            Format::Title(longest) => format!("a text of 1 to {longest} characters"),
+            Format::Title(longest) => format!("a text of 1 to {longest} characters, not only blanks"),
             Format::ReferenceId => "letters, digits, `-` and `_`".to_owned(),
             Format::ParameterName | Format::ExtensionName | Format::TagName => "a name".to_owned(),
             Format::TagValue | Format::PropertyValue => "a text".to_owned(),
@@ -177,7 +177,9 @@ impl Format {
             ),
             Format::KubernetesKind => Some("^[A-Z][A-Za-z0-9]*$"),
             Format::ApiGroup => Some("^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$"),
-            Format::Title(_) | Format::TagValue | Format::PropertyValue => None,
+
+            Format::Title(_) => Some("\\S"),
+            Format::TagValue | Format::PropertyValue => None,
         }
     }
 
@@ -239,7 +241,7 @@ impl Format {
             Format::KubernetesKind => named(|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_alphanumeric()),
             Format::ApiGroup => text.is_empty() || text.split('.').all(is_label),
             Format::Pin => VersionPin::parse(text).is_some(),
-            Format::Title(_) => !text.is_empty(),
+            Format::Title(_) => !text.trim().is_empty(),
             Format::ReferenceId => {
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
                 named(plain, plain)

@@ -167,6 +167,10 @@ fn mistakes_in_exemptions_are_told_before_the_first_call() {
             "missing key",
         ),
         (
+            entry(&cluster, "2027-06-30", "").replace("legacy node agents", "'  '"),
+            "not only blanks",
+        ),
+        (
             entry(&cluster, "2027-06-30", "").replace("Waiver", "waived"),
             "`Waiver`, `Mitigated`",
         ),
