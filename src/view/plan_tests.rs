@@ -138,6 +138,13 @@ Plan: 1 to create, 1 to update, 0 to replace, 0 to delete; 0 unchanged, 1 held. 
 }
 
 #[test]
+fn the_longest_guard_stands_apart_from_its_reason() {
+    let mut plan = sample();
+    plan.held[0].reasons[0].guard = "generation".into();
+    assert!(plainly(&plan, 100).contains("    generation stands at audit"));
+}
+
+#[test]
 fn nothing_is_wider_than_the_terminal_and_colour_adds_no_words() {
     for width in [40, 60, 73, 80, 120] {
         for line in plainly(&sample(), width).lines() {

@@ -61,7 +61,7 @@ pub fn human(plan: &Plan, layout: Layout) -> String {
         for held in &plan.held {
             put_as(&mut out, layout, 2, 2, &held_title(held), &|line| paint.notice(line));
             for reason in &held.reasons {
-                let text = format!("{:<10}{}", plain(&reason.guard), reason_text(reason));
+                let text = format!("{:<9} {}", plain(&reason.guard), reason_text(reason));
                 put_as(&mut out, layout, 4, 10, &text, &str::to_owned);
             }
         }
