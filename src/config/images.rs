@@ -5,6 +5,7 @@
 
 use crate::yaml::{Kind, Node, Plain};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One entry that is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,15 @@ struct Image<'a> {
 }
 
 /// Returns the regular expression (RE2, anchored) of images that a list of entries admits; none if an entry is malformed or
-/// there is none.
+/// there is none. The order of the list, and an entry that stands twice, make no difference.
 pub(super) fn pattern(list: &Value) -> Option<String> {
     let entries = list.as_array().filter(|entries| !entries.is_empty())?;
-    let alternatives: Option<Vec<String>> = entries
+    let alternatives: Option<BTreeSet<String>> = entries
         .iter()
         .map(|entry| parse(entry.as_str()?).ok().map(|image| image.alternative()))
         .collect();
-    Some(format!("^({})$", alternatives?.join("|")))
+    let alternatives: Vec<String> = alternatives?.into_iter().collect();
+    Some(format!("^({})$", alternatives.join("|")))
 }
 
 /// What is wrong with a value that should be a list of images: the node at fault, what it is, and what to do.
@@ -299,6 +301,12 @@ mod tests {
 
     #[test]
     fn several_entries_admit_what_one_of_them_admits() {
+        let sorted = pattern(&json!(["a.io", "b.io/x"])).unwrap();
+        assert_eq!(
+            pattern(&json!(["b.io/x", "a.io", "b.io/x"])),
+            Some(sorted),
+            "order is no change"
+        );
         let pattern = pattern(&json!(["a.io", "b.io/x"])).unwrap();
         assert_eq!(pattern, r"^(a\.io/.+|b\.io/x([/:@].+)?)$");
         let regex = Regex::new(&pattern).unwrap();
