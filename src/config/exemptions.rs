@@ -49,6 +49,14 @@ pub(super) fn check(
                 ));
             }
         }
+        for (at, member) in exemption.members.iter().enumerate() {
+            let mut before = exemption.members.iter().take(at);
+            if before.any(|before| before.value.eq_ignore_ascii_case(member.value)) {
+                let label = format!("`{}` stands already in this list", member.value);
+                let error = error("duplicate member", member.span, label);
+                diagnostics.push(error.hint("keep one of the two; their case does not count"));
+            }
+        }
         if let Some(content) = content.filter(|content| content.known) {
             for member in &exemption.members {
                 let known: Vec<&str> = content.references.iter().map(String::as_str).collect();

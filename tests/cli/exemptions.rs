@@ -180,6 +180,14 @@ fn mistakes_in_exemptions_are_told_before_the_first_call() {
         ),
         (entry(&cluster, "2027-06-30", ", members: [noSuch]"), "unknown member"),
         (
+            entry(
+                &cluster,
+                "2027-06-30",
+                ", members: [NoHostPathVolume, nohostpathvolume]",
+            ),
+            "duplicate member",
+        ),
+        (
             entry(&cluster, "2027-06-30", "")
                 + &entry(
                     &cluster.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions"),
