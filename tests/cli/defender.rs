@@ -200,6 +200,9 @@ fn gated_deployment_is_a_gate_whose_switch_the_plan_holds() {
     folder.cut(DEV, "  vulnerable-images:", "  pod-security:");
     folder.remove(GATE);
     assert!(folder.is_settled("dev"));
+    folder.run("plan dev --sandbox").expect(0).prints(&[
+        "contoso-dev: gated deployment is on, and no gate asks for it; it stays on, and a gate with `target: off` turns it off\n",
+    ]);
     folder.write(GATE, "displayName: Vulnerable images\ndefender: gatedDeployment\n");
     folder.write(
         DEV,

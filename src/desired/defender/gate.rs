@@ -3,7 +3,8 @@
 use super::{Desired, Sources, finding, live_plan};
 use crate::config::{Gate, Mode};
 use crate::model::{DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS, Stage};
-use crate::observed::LiveObject;
+use crate::observed::{LiveObject, Subscription};
+use crate::remark::Finding;
 use serde_json::Value;
 
 /// Says where the gate stands. Its switch is a part of the Defender plan, and written with that.
@@ -45,6 +46,25 @@ pub(in crate::desired) fn add(desired: &mut Desired, sources: Sources<'_>, gate:
         let sentence = "its switch is a part of the Defender plan, so with `--gate` the plan is looked at as a whole";
         desired.findings.push(finding(&gate.name, sentence.to_owned()));
     }
+}
+
+/// Says that gated deployment is on though neither a gate nor the Defender plan of the environment asks for it: whoever took the gate
+/// away may think that it is off.
+pub(super) fn left_on(sources: Sources<'_>, subscription: &Subscription, live: Option<&LiveObject>) -> Option<Finding> {
+    let environment = sources.environment;
+    let asked = environment.gates.values().any(|gate| super::is_gate(sources, gate));
+    let stated = environment.defender.as_ref().is_some_and(|defender| {
+        let properties = defender.extension_properties.values();
+        properties
+            .flat_map(|properties| properties.keys())
+            .any(|key| key.eq_ignore_ascii_case(SECURITY_GATING))
+    });
+    let is_on = live.is_some_and(|live| missing(live).is_empty());
+    (is_on && !asked && !stated).then(|| {
+        let sentence =
+            "gated deployment is on, and no gate asks for it; it stays on, and a gate with `target: off` turns it off";
+        finding(&subscription.name, sentence.to_owned())
+    })
 }
 
 /// What is off of all that gated deployment needs, each with its verb.

@@ -54,6 +54,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
         };
         let live = sources.observed.get(Kind::DefenderPlan, &id);
         desired.findings.extend(remarks::live(sources.observed, subscription));
+        desired.findings.extend(gate::left_on(sources, subscription, live));
         let mut body = body(sources, defender, subscription)?;
         if defender.mode == Mode::Manage {
             held_back(desired, sources, subscription, &mut body, live);
