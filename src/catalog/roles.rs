@@ -1,6 +1,6 @@
 //! The names of the built-in roles that the built-ins of this catalogue ask for.
 //!
-//! From https://learn.microsoft.com/azure/role-based-access-control/built-in-roles; a role is told by its GUID, the name is for readers.
+//! From <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>; a role is told by its GUID, the name is for readers.
 
 /// GUIDs and names, ordered by GUID.
 const ROLES: [(&str, &str); 12] = [
