@@ -148,3 +148,24 @@ fn a_rule_that_admission_cannot_decide_is_told_and_not_sent() {
     assert_eq!(members.len(), 2);
     assert!(folder.is_settled("dev"));
 }
+
+#[test]
+fn a_new_rule_is_shown_in_short_and_whole_on_request() {
+    let folder = Folder::shipped();
+    let short = folder.run("plan dev --sandbox --gate exposure").expect(0);
+    let short = short.prints(&[
+        "      + policyRule.then.details.kinds: [\"Service\"]\n",
+        " fields more, as the rule's files say; `--verbose` shows them\n",
+    ]);
+    assert!(!short.stdout.contains("package aksgate"), "{}", short.stdout);
+    let whole = folder.run("plan dev --sandbox --gate exposure --verbose").expect(0);
+    whole.prints(&["policyRule.then.details.templateInfo.rego: ", "package aksgate"]);
+    let document = folder
+        .run("plan dev --sandbox --gate exposure --format json")
+        .expect(0)
+        .json();
+    assert!(
+        document.to_string().contains("package aksgate"),
+        "a program gets all of it"
+    );
+}

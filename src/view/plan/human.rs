@@ -2,7 +2,7 @@
 
 use super::change::change_lines;
 use super::{closing, held_in, held_title, object_name, place, reason_text};
-use crate::kinds::{Direction, Plane};
+use crate::kinds::{Direction, Kind, Plane};
 use crate::plan::{Action, Plan, Step};
 use crate::view::text::{Paint, columns, plain, wrap};
 use std::fmt::Write as _;
@@ -181,7 +181,10 @@ fn human_step(out: &mut String, step: &Step, layout: Layout) {
     if step.action == Action::Delete {
         return;
     }
-    for line in change_lines(step) {
+    let (lines, left): (Vec<_>, Vec<_>) = change_lines(step)
+        .into_iter()
+        .partition(|line| layout.verbose || !is_detail(step, &line.text));
+    for line in lines {
         let text = format!("{} {}", line.sign, line.text);
         let painted = |text: &str| match line.sign {
             '+' => paint.good(text),
@@ -190,4 +193,26 @@ fn human_step(out: &mut String, step: &Step, layout: Layout) {
         };
         put_as(out, layout, 6, 4, &text, &painted);
     }
+    if !left.is_empty() {
+        let text = format!(
+            "+ {} fields more, as the rule's files say; `--verbose` shows them",
+            left.len()
+        );
+        put_as(out, layout, 6, 4, &text, &|line| paint.faint(line));
+    }
+}
+
+/// Whether a line of a step is one of the dozens that a new definition of our own has beside what a reviewer looks for. They are in
+/// the files of the rule, which are reviewed themselves; of a definition that changes, every line is shown.
+fn is_detail(step: &Step, line: &str) -> bool {
+    const SHOWN: [&str; 5] = [
+        "displayName:",
+        "description:",
+        "mode:",
+        "policyRule.then.details.kinds:",
+        "policyRule.then.effect:",
+    ];
+    step.kind == Kind::PolicyDefinition
+        && step.action == Action::Create
+        && !SHOWN.iter().any(|shown| line.starts_with(shown))
 }
