@@ -264,7 +264,7 @@ fn permission_check(need: &ActionNeed, facts: &Facts) -> Check {
                 Status::Unknown,
                 format!("needed to {purpose}; Azure did not say what you may do there: {why}"),
                 Some(format!(
-                    "see to it that you may ask (`Microsoft.Authorization/permissions/read`), or look in the portal whether you have `{}` there",
+                    "if it is not there, make it or name another one in the estate; else see to it that you may ask (`Microsoft.Authorization/permissions/read`), or look in the portal whether you have `{}` there",
                     need.role
                 )),
             );
