@@ -16,7 +16,7 @@ mod role_assignment;
 pub use policy_assignment::{override_stages, principal_of};
 
 use crate::model::ResourceId;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// The key of a value that is known only after another object has been written: in a document that object's id, in a plan its step.
@@ -325,6 +325,15 @@ fn own_metadata(metadata: Option<&Value>) -> Map<String, Value> {
         metadata.remove(key);
     }
     metadata
+}
+
+/// Returns the definition to write, of one rule or of a set: all of it is ours but metadata keys that somebody added.
+fn merged_definition(desired: &Value, observed: Option<&Value>) -> Value {
+    let mut merged = properties(desired);
+    let observed = observed.map(properties).unwrap_or_default();
+    let metadata = merge_metadata(merged.get("metadata"), observed.get("metadata"));
+    merged.insert("metadata".to_owned(), Value::Object(metadata));
+    json!({ "properties": merged })
 }
 
 /// Keeps the metadata keys that the desired document states; another key that is on the object already stays.

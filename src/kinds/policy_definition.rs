@@ -3,7 +3,7 @@
 //! Their names carry a hash of the content, so another rule is another definition; a change in place only restores what
 //! somebody edited, or words.
 
-use super::{Direction, ResourceKind, at, comparable_parameters, merge_metadata, own_metadata, properties};
+use super::{Direction, ResourceKind, at, comparable_parameters, merged_definition, own_metadata, properties};
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
@@ -38,11 +38,7 @@ impl ResourceKind for PolicyDefinition {
     }
 
     fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value {
-        let mut merged = properties(desired);
-        let observed = observed.map(properties).unwrap_or_default();
-        let metadata = merge_metadata(merged.get("metadata"), observed.get("metadata"));
-        merged.insert("metadata".to_owned(), Value::Object(metadata));
-        json!({ "properties": merged })
+        merged_definition(desired, observed)
     }
 
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {

@@ -4,7 +4,8 @@
 //! somebody edited, or words.
 
 use super::{
-    Direction, ResourceKind, comparable_id, comparable_parameters, merge_metadata, own_metadata, properties, sorted_set,
+    Direction, ResourceKind, comparable_id, comparable_parameters, merged_definition, own_metadata, properties,
+    sorted_set,
 };
 use serde_json::{Map, Value, json};
 
@@ -50,11 +51,7 @@ impl ResourceKind for PolicySetDefinition {
     }
 
     fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value {
-        let mut merged = properties(desired);
-        let observed = observed.map(properties).unwrap_or_default();
-        let metadata = merge_metadata(merged.get("metadata"), observed.get("metadata"));
-        merged.insert("metadata".to_owned(), Value::Object(metadata));
-        json!({ "properties": merged })
+        merged_definition(desired, observed)
     }
 
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
