@@ -113,6 +113,12 @@ impl PolicySet {
         resolve(pin, &self.listed, self.known_versions(), |facts| &facts.version)
     }
 
+    /// Returns the facts that a pin as an estate writes it leads to; those of the current version where there are none.
+    pub fn facts_at(&self, pin: &str) -> &SetFacts {
+        let pinned = VersionPin::parse(pin).and_then(|pin| self.at(&pin).facts());
+        pinned.unwrap_or(&self.current)
+    }
+
     /// Returns the pin to the major version that is current.
     pub fn current_pin(&self) -> Option<VersionPin> {
         VersionPin::major_of(&self.current.version)

@@ -7,7 +7,7 @@ use super::estate::{
     Cloud, Clusters, DefenderSensor, Initiative, InitiativeKind, Mode, PodSecurity, Safeguards, Selection,
 };
 use super::walk::{Fields, Spanned, Value, list};
-use crate::catalog::{Catalog, Mapping, VersionFacts, VersionPin};
+use crate::catalog::{Catalog, Mapping, VersionFacts};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Effect, ResourceId, Scope, Stage};
 use serde_json::Value as Json;
@@ -308,8 +308,7 @@ fn effects(
             let Some(set) = catalog.initiative(id) else {
                 return Vec::new();
             };
-            let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
-            let set = pinned.unwrap_or(set.current());
+            let set = set.facts_at(version);
             let members = set.members.iter().filter(|member| member.definition == definition);
             let effect = members.filter_map(|member| match member.mapping(parameter) {
                 Mapping::Value(value) => Some(value.clone()),

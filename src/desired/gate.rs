@@ -4,7 +4,7 @@ use super::checks::properties;
 use super::identity::{identity, keep_roles, roles};
 use super::rules::{self, OwnDefinition};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap};
-use crate::catalog::{VersionPin, managed_namespaces};
+use crate::catalog::managed_namespaces;
 use crate::config::{Gate, Initiative, InitiativeKind};
 use crate::diff::digest;
 use crate::kinds::{Kind, Plane, override_stages};
@@ -415,10 +415,7 @@ fn no_effect(gate: &Gate, stage: Stage) -> DesiredError {
 
 fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
     let set = sources.catalog.initiative(id);
-    let facts = set.map(|set| {
-        let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
-        pinned.unwrap_or(set.current())
-    });
+    let facts = set.map(|set| set.facts_at(version));
     let parameter = |name: &str| facts.and_then(|facts| facts.parameters.get(name));
     let strings = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let effect = parameter("effect").and_then(|parameter| parameter.allowed.as_deref());

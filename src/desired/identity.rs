@@ -4,7 +4,7 @@
 //! written; until then it stands as `{"knownAfter": …}`.
 
 use super::{Desired, DesiredError, DesiredObject, Sources};
-use crate::catalog::{Parameter, VersionFacts, VersionPin, role_name};
+use crate::catalog::{Parameter, VersionFacts, role_name};
 use crate::config::{Gate, Initiative};
 use crate::kinds::{KNOWN_AFTER, Kind, principal_of};
 use crate::model::{Effect, Mark, ROLE_ATTEMPTS, ResourceId, Scope};
@@ -118,11 +118,7 @@ fn members(sources: Sources<'_>, gate: &Gate) -> Vec<Member> {
         }
         Some(Initiative::BuiltIn { id, version }) => {
             let set = catalog.initiative(id);
-            let facts = set.map(|set| {
-                let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
-                pinned.unwrap_or(set.current())
-            });
-            if let Some(set) = facts {
+            if let Some(set) = set.map(|set| set.facts_at(version)) {
                 let default = |name: &str| set.parameters.get(name)?.default.clone();
                 for member in &set.members {
                     let facts = catalog.facts_of_member(member);

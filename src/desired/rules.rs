@@ -3,7 +3,7 @@
 use super::checks::properties;
 use super::gate::mark;
 use super::{DesiredError, DesiredObject, Sources};
-use crate::catalog::{Catalog, VersionFacts, VersionPin};
+use crate::catalog::{Catalog, VersionFacts};
 use crate::config::{CLUSTER_TYPES, Gate, Initiative, Member, MemberDefinition, Rule};
 use crate::diff::digest;
 use crate::kinds::Kind;
@@ -132,11 +132,8 @@ fn members<'a>(initiative: &'a Initiative, catalog: &'a Catalog) -> Vec<(String,
             .collect(),
         Initiative::BuiltIn { id, version } => {
             let set = catalog.initiative(id);
-            let pinned = |set: &'a crate::catalog::PolicySet| {
-                let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
-                pinned.unwrap_or(set.current())
-            };
-            let members = set.map(pinned).into_iter().flat_map(|facts| &facts.members);
+            let facts = set.map(|set| set.facts_at(version));
+            let members = facts.into_iter().flat_map(|facts| &facts.members);
             members
                 .filter_map(|member| {
                     let facts = catalog.facts_of_member(member)?;

@@ -1,7 +1,7 @@
 //! What the guide says, before it is laid out.
 
 use super::settings::{SETTINGS, Setting};
-use crate::catalog::{Catalog, ManagedNamespace, Parameter, SetFacts, VersionFacts, VersionPin, managed_namespaces};
+use crate::catalog::{Catalog, ManagedNamespace, Parameter, VersionFacts, managed_namespaces};
 use crate::config::{Estate, INITIATIVES, Incident, Initiative, InitiativeKind, Member, MemberDefinition, Rule};
 use crate::model::Stage;
 use serde_json::Value;
@@ -192,8 +192,7 @@ fn built_in(entry: &mut Entry, catalog: &Catalog, id: &str, version: &str) {
     entry.origin = format!("built-in initiative {id}, version {version}");
     let Some(set) = catalog.initiative(id) else { return };
     entry.title.clone_from(&set.display_name);
-    let pinned = VersionPin::parse(version).and_then(|pin| set.at(&pin).facts());
-    let facts: &SetFacts = pinned.unwrap_or(set.current());
+    let facts = set.facts_at(version);
     for member in &facts.members {
         let known = catalog.facts_of_member(member);
         let pin = member.version.map(|pin| format!(" at {pin}")).unwrap_or_default();
