@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod diagnostics;
 pub mod gates;
 pub mod lock;
+pub mod page;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;

@@ -5,9 +5,9 @@ use super::words::{
     with_marks,
 };
 use crate::catalog::{Catalog, Definition, Found, Parameter, PolicySet};
-use crate::view::text::{Paint, columns, plain, wrap};
+use crate::view::page::{Layout, Page};
+use crate::view::text::{columns, plain};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// From this many columns on, the list shows a built-in a line.
 const WIDE: usize = 140;
@@ -15,21 +15,9 @@ const WIDE: usize = 140;
 /// Where Azure keeps the constraint templates of its own definitions.
 const TEMPLATES: &str = "https://store.policy.core.windows.net/kubernetes/";
 
-/// How the catalogue is shown to a person.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
-    /// Colour or none.
-    pub paint: Paint,
-    /// Columns; 0 wraps nothing and lists a built-in a line.
-    pub width: usize,
-}
-
 /// Returns what was found for a terminal: a list, or the details if it is one built-in.
 pub fn human(catalog: &Catalog, found: &Found<'_>, layout: Layout) -> String {
-    let mut page = Page {
-        out: String::new(),
-        layout,
-    };
+    let mut page = Page::new(layout);
     match one(found) {
         Some(One::Initiative(set)) => page.initiative(catalog, set),
         Some(One::Definition(definition)) => page.definition(catalog, definition),
@@ -38,38 +26,7 @@ pub fn human(catalog: &Catalog, found: &Found<'_>, layout: Layout) -> String {
     page.out
 }
 
-/// Text in the making.
-struct Page {
-    out: String,
-    layout: Layout,
-}
-
 impl Page {
-    /// Writes a text that begins at column `indent`; what does not fit goes on below, at column `hang`.
-    fn put(&mut self, indent: usize, hang: usize, text: &str) {
-        let room = match self.layout.width {
-            0 => 0,
-            width => width.saturating_sub(indent).max(16),
-        };
-        for line in wrap(text, room, hang.saturating_sub(indent)) {
-            let _ = writeln!(self.out, "{:indent$}{line}", "");
-        }
-    }
-
-    fn heading(&mut self, text: &str) {
-        let paint = self.layout.paint;
-        for line in wrap(text, self.layout.width, 2) {
-            let _ = writeln!(self.out, "{}", paint.bold(&line));
-        }
-    }
-
-    /// Writes a line of a table with a label; nothing if there is nothing to say.
-    fn field(&mut self, label: &str, text: &str) {
-        if !text.is_empty() {
-            self.put(2, 13, &format!("{label:<10} {text}"));
-        }
-    }
-
     fn list(&mut self, catalog: &Catalog, found: &Found<'_>) {
         let rows = rows(found);
         if rows.is_empty() {

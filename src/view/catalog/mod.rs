@@ -5,7 +5,8 @@ mod json;
 mod markdown;
 mod words;
 
-pub use human::{Layout, human};
+pub use crate::view::page::Layout;
+pub use human::human;
 pub use json::document;
 pub use markdown::page;
 

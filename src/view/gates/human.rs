@@ -3,53 +3,21 @@
 use super::Guidebook;
 use super::model::Entry;
 use crate::config::Incident;
-use crate::view::catalog::Layout;
-use crate::view::text::{plain, value, wrap};
-use std::fmt::Write as _;
+use crate::view::page::{Layout, Page};
+use crate::view::text::value;
 
 /// Returns the guide for a terminal: a list by incident, or the details if it is of one gate.
 pub fn human(guide: &Guidebook, layout: Layout) -> String {
-    let mut page = Page {
-        out: String::new(),
-        layout,
-    };
+    let mut page = Page::new(layout);
     match guide.entries.as_slice() {
         [entry] if !guide.settings => page.gate(entry),
-        _ => page.list(guide),
+        _ => page.overview(guide),
     }
     page.out
 }
 
-struct Page {
-    out: String,
-    layout: Layout,
-}
-
 impl Page {
-    fn put(&mut self, indent: usize, hang: usize, text: &str) {
-        let room = match self.layout.width {
-            0 => 0,
-            width => width.saturating_sub(indent).max(16),
-        };
-        for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
-            let _ = writeln!(self.out, "{:indent$}{line}", "");
-        }
-    }
-
-    fn heading(&mut self, text: &str) {
-        let paint = self.layout.paint;
-        for line in wrap(&plain(text), self.layout.width, 2) {
-            let _ = writeln!(self.out, "{}", paint.bold(&line));
-        }
-    }
-
-    fn field(&mut self, label: &str, text: &str) {
-        if !text.is_empty() {
-            self.put(2, 13, &format!("{label:<10} {text}"));
-        }
-    }
-
-    fn list(&mut self, guide: &Guidebook) {
+    fn overview(&mut self, guide: &Guidebook) {
         for incident in Incident::ALL {
             let gates: Vec<&Entry> = guide.against(incident).collect();
             let settings: Vec<_> = guide.settings_against(incident).collect();

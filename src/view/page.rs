@@ -1,0 +1,55 @@
+//! A page of text for a terminal in the making: headings, labelled lines and wrapped text.
+
+use crate::view::text::{Paint, plain, wrap};
+use std::fmt::Write as _;
+
+/// How a page is shown to a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Colour or none.
+    pub paint: Paint,
+    /// Columns; 0 wraps nothing and lists a built-in a line.
+    pub width: usize,
+}
+
+/// Text in the making; all that is put into it is shown as it is.
+pub(super) struct Page {
+    pub out: String,
+    pub layout: Layout,
+}
+
+impl Page {
+    /// Returns an empty page.
+    pub fn new(layout: Layout) -> Page {
+        Page {
+            out: String::new(),
+            layout,
+        }
+    }
+
+    /// Writes a text that begins at column `indent`; what does not fit goes on below, at column `hang`.
+    pub fn put(&mut self, indent: usize, hang: usize, text: &str) {
+        let room = match self.layout.width {
+            0 => 0,
+            width => width.saturating_sub(indent).max(16),
+        };
+        for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
+            let _ = writeln!(self.out, "{:indent$}{line}", "");
+        }
+    }
+
+    /// Writes a heading.
+    pub fn heading(&mut self, text: &str) {
+        let paint = self.layout.paint;
+        for line in wrap(&plain(text), self.layout.width, 2) {
+            let _ = writeln!(self.out, "{}", paint.bold(&line));
+        }
+    }
+
+    /// Writes a line of a table with a label; nothing if there is nothing to say.
+    pub fn field(&mut self, label: &str, text: &str) {
+        if !text.is_empty() {
+            self.put(2, 13, &format!("{label:<10} {text}"));
+        }
+    }
+}
