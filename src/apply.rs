@@ -47,6 +47,8 @@ pub enum Failure {
     Arm(Box<ArmError>),
     /// Azure took the write, and the object is not as it was written.
     Differs(String),
+    /// What was to be written could not be noted before, so it was not sent.
+    Journal(String),
 }
 
 impl Outcome {
@@ -69,7 +71,7 @@ impl Outcome {
             Outcome::Done | Outcome::AlreadyDone => String::new(),
             Outcome::Stale(text) | Outcome::Held(text) | Outcome::Skipped(text) => text.clone(),
             Outcome::Failed(Failure::Arm(error)) => error.to_string(),
-            Outcome::Failed(Failure::Differs(text)) => text.clone(),
+            Outcome::Failed(Failure::Differs(text) | Failure::Journal(text)) => text.clone(),
             Outcome::NotTried => "the run was interrupted before".to_owned(),
         }
     }
@@ -130,10 +132,23 @@ pub struct Run<'a> {
     pub parallelism: usize,
     /// Set when nothing new may be started.
     pub stop: &'a AtomicBool,
-    /// Told before a step is written.
+    /// Told when a step is begun.
     pub started: &'a (dyn Fn(&Step) + Sync),
+    /// Told right before a write is sent; where it cannot be noted, it is not sent.
+    pub writing: &'a (dyn Fn(Writing<'_>) -> Result<(), String> + Sync),
     /// Told what became of a step.
     pub finished: &'a (dyn Fn(&Step, &Outcome) + Sync),
+}
+
+/// A write that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// The comparable document of what is there; none if nothing is.
+    pub before: Option<&'a Value>,
+    /// The comparable document of what is sent; none for a delete.
+    pub after: Option<&'a Value>,
 }
 
 /// Carries out the pending steps of a plan.
@@ -344,7 +359,15 @@ async fn try_step(run: &Run<'_>, (step, document): (&Step, Option<&Value>), agai
     {
         return Ok(Outcome::Held(reason));
     }
+    let before = live.as_ref().map(LiveObject::comparable);
+    let noted = |after: Option<&Value>| {
+        let before = before.as_ref();
+        (run.writing)(Writing { step, before, after })
+    };
     if step.action == Action::Delete {
+        if let Err(why) = noted(None) {
+            return Ok(Outcome::Failed(Failure::Journal(why)));
+        }
         run.client.delete(step.object.as_str()).await?;
         return Ok(Outcome::Done);
     }
@@ -365,6 +388,9 @@ async fn try_step(run: &Run<'_>, (step, document): (&Step, Option<&Value>), agai
     if if_match.is_none() && step.kind.is_part_of_resource() {
         let why = "azure gave it no ETag, so a write could undo what others change at the same time";
         return Ok(Outcome::Held(why.to_owned()));
+    }
+    if let Err(why) = noted(Some(&step.kind.comparable(&body))) {
+        return Ok(Outcome::Failed(Failure::Journal(why)));
     }
     let answer = run
         .client

@@ -12,7 +12,8 @@
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
 //! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
 //!
-//! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
+//! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
+//! [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
 //!
 //! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
@@ -26,6 +27,7 @@ pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;
+pub mod journal;
 pub mod kinds;
 pub mod lock;
 pub mod manifest;

@@ -103,6 +103,52 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     options.open(path)?.write_all(format!("{line}\n").as_bytes())
 }
 
+/// A file that only grows, each line on disk before the next one is begun.
+#[derive(Debug)]
+pub struct Log(File);
+
+impl Log {
+    /// Creates the file, readable by the owner only.
+    ///
+    /// # Errors
+    /// Any failure of the file system; `AlreadyExists` if the file is there.
+    pub fn create(path: &Path) -> io::Result<Log> {
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        #[cfg(unix)]
+        File::open(parent(path))?.sync_all()?;
+        Ok(Log(file))
+    }
+
+    /// Adds a line, which is on disk when this returns.
+    ///
+    /// # Errors
+    /// Any failure of the file system.
+    pub fn append(&mut self, line: &str) -> io::Result<()> {
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        self.0.sync_data()
+    }
+}
+
+/// Returns the names of the files in a folder, hidden ones left out; none if there is no such folder.
+///
+/// # Errors
+/// Any other failure of the file system.
+pub fn names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = absent_as_none(fs::read_dir(folder))?;
+    let mut names = Vec::new();
+    for entry in entries.into_iter().flatten() {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// An exclusive lock between processes; it ends when the value is dropped or its process ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -115,13 +161,30 @@ impl Lock {
     /// # Errors
     /// Any failure of the file system, also where it knows no locks.
     pub fn exclusive(path: &Path) -> io::Result<Self> {
+        let file = Self::open(path)?;
+        file.lock()?;
+        Ok(Self { _file: file })
+    }
+
+    /// Locks `path`, created when missing, if no other process has it locked; none if one has.
+    ///
+    /// # Errors
+    /// Any failure of the file system, also where it knows no locks.
+    pub fn attempt(path: &Path) -> io::Result<Option<Self>> {
+        let file = Self::open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
-        file.lock()?;
-        Ok(Self { _file: file })
+        options.open(path)
     }
 }
 
@@ -281,7 +344,9 @@ mod tests {
         let path = directory.path().join("lock");
         let lock = Lock::exclusive(&path).unwrap();
         assert!(File::open(&path).unwrap().try_lock().is_err());
+        assert!(Lock::attempt(&path).unwrap().is_none());
         drop(lock);
+        drop(Lock::attempt(&path).unwrap().unwrap());
         File::open(&path).unwrap().try_lock().unwrap();
     }
 

@@ -90,6 +90,7 @@ pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
                 parallelism: 1,
                 stop: &stop,
                 started: &|_| {},
+                writing: &|_| Ok(()),
                 finished: &|_, _| {},
             },
         )
@@ -377,6 +378,7 @@ fn an_interrupted_run_waits_for_nothing() {
             parallelism: 1,
             stop: &stop,
             started: &|_| stop.store(true, Ordering::SeqCst),
+            writing: &|_| Ok(()),
             finished: &|_, _| {},
         };
         apply(&plan, run).await
@@ -431,4 +433,93 @@ fn a_name_allows_only_what_it_names() {
     assert_eq!(refused("pods"), 2);
     assert_eq!(refused("pods-00-x"), 2);
     assert_eq!(refused("pod"), 3);
+}
+
+/// How many requests had been sent, what stood there, what was to be sent.
+type Told = (usize, Option<Value>, Option<Value>);
+
+/// Carries out one step with a journal that notes how many requests had been sent when it was told, or refuses.
+fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
+    let mark = crate::model::Mark {
+        owner: "owner".to_owned(),
+        environment: "dev".to_owned(),
+        gate: "g".to_owned(),
+        generation: 1,
+        part: "00".to_owned(),
+    };
+    let name = mark.assignment_name();
+    let assignment = format!("/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/{name}");
+    let mark = mark.to_text();
+    let document = |effect: &str| json!({"properties": {"metadata": {"aksgate": mark}, "parameters": {"effect": {"value": effect}}}});
+    let seen = document("Audit");
+    let written = (!refuses).then(|| answer(200, document("Deny")));
+    let script = Script::new([answer(200, seen.clone())].into_iter().chain(written));
+    let wanted = document("Deny");
+    let mut step = step(Kind::PolicyAssignment, &assignment, Some(&seen), &wanted);
+    step.action = action;
+    if action == Action::Delete {
+        step.after = None;
+    }
+    let plan = plan(vec![step]);
+    let documents = BTreeMap::from([((Kind::PolicyAssignment, plan.steps[0].object.clone()), wanted)]);
+    let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
+    let told = std::sync::Mutex::new(Vec::new());
+    let report = script.run(async |client| {
+        let writing = |writing: Writing<'_>| {
+            let entry = (script.requests().len(), writing.before.cloned(), writing.after.cloned());
+            told.lock().unwrap().push(entry);
+            if refuses {
+                Err("the disk is full".to_owned())
+            } else {
+                Ok(())
+            }
+        };
+        let run = Run {
+            client: &client,
+            ours: ("owner", "dev"),
+            refused: &refused,
+            documents: &documents,
+            plan_id: "plan",
+            now: plan.header.time,
+            parallelism: 1,
+            stop: &stop,
+            started: &|_| {},
+            writing: &writing,
+            finished: &|_, _| {},
+        };
+        apply(&plan, run).await
+    });
+    let outcome = report.outcomes.into_iter().last().unwrap().1;
+    (outcome, told.into_inner().unwrap(), script)
+}
+
+#[test]
+fn a_write_is_noted_before_it_is_sent() {
+    for action in [Action::Update, Action::Delete] {
+        let (outcome, told, script) = noted(action, false);
+        assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+        assert_eq!(script.requests().len(), 2);
+        let [(sent, before, after)] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(*sent, 1, "only the read was sent before");
+        let effect = |document: &Option<Value>| {
+            let document = document.as_ref()?;
+            document.pointer("/properties/parameters/effect/value").cloned()
+        };
+        assert_eq!(effect(before), Some(json!("Audit")));
+        assert_eq!(effect(after), (action == Action::Update).then(|| json!("Deny")));
+    }
+}
+
+#[test]
+fn what_cannot_be_noted_is_not_sent() {
+    for action in [Action::Update, Action::Delete] {
+        let (outcome, told, script) = noted(action, true);
+        assert!(
+            matches!(&outcome, Outcome::Failed(Failure::Journal(why)) if why == "the disk is full"),
+            "{outcome:?}"
+        );
+        assert_eq!((told.len(), script.requests().len()), (1, 1));
+    }
 }

@@ -4,7 +4,8 @@ use super::context::{Connection, Context, LoadedEstate, interrupted};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use super::plan::read;
-use crate::apply::{self, Outcome, Report, Run};
+use super::recording::{self, Recording};
+use crate::apply::{self, Outcome, Report, Run, Writing};
 use crate::kinds::Kind;
 use crate::plan::{Plan, Step};
 use crate::view::printer::{Format, Verbosity};
@@ -38,6 +39,9 @@ pub(super) struct Args {
     /// Write this gate only; can be given more than once
     #[arg(long, value_name = "GATE")]
     gate: Vec<String>,
+    /// Keep the journal of this run in this folder [default: .aksgate/runs of the estate]
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
@@ -47,6 +51,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     if let Some(saved) = &saved {
         of_this_estate(saved, &loaded, &args.env)?;
     }
+    let _alone = recording::alone(&loaded, &args.env)?;
     let connection = context.connect(&loaded.dir, environment)?;
     if let Some(saved) = &saved {
         same("ARM endpoint", &saved.header.endpoint, &connection.endpoint)?;
@@ -75,14 +80,32 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     if plan.pending().next().is_some() {
         confirm(context, args, &plan)?;
     }
+    let folder = recording::folder(&loaded.dir, args.journal.as_deref());
+    let recording = match plan.pending().next() {
+        Some(_) => Some(Recording::begin(
+            context,
+            &folder,
+            &plan,
+            gathered.now,
+            &args.allow_weakening,
+        )?),
+        None => None,
+    };
     let report = carry_out(
         context,
         (&plan, &refused),
         (&loaded.estate.owner, &gathered),
         &connection,
+        recording.as_ref(),
     )
     .await?;
     let exit = ended(&report);
+    if let Some(recording) = &recording {
+        recording.ended(&report, exit);
+        context
+            .printer
+            .note(&format!("The journal of this run is {}.", recording.id()));
+    }
     let calls = connection.client.calls();
     match printer.format {
         Format::Json => printer.data(&json(&view::to_json(
@@ -195,6 +218,7 @@ async fn carry_out(
     (plan, refused): (&Plan, &BTreeMap<String, String>),
     (owner, gathered): (&str, &Gathered),
     connection: &Connection,
+    recording: Option<&Recording<'_>>,
 ) -> Result<Report, CommandError> {
     let (stop, wrote) = (AtomicBool::new(false), AtomicBool::new(false));
     let printer = &context.printer;
@@ -204,7 +228,11 @@ async fn carry_out(
         wrote.store(true, Ordering::SeqCst);
         progress.doing(&view::doing(step));
     };
+    let writing = |writing: Writing<'_>| recording.map_or(Ok(()), |recording| recording.writing(writing));
     let finished = |step: &Step, outcome: &Outcome| {
+        if let Some(recording) = recording {
+            recording.settled(step, outcome);
+        }
         progress.finished(&view::line(step, outcome, printer.err));
     };
     let run = Run {
@@ -217,6 +245,7 @@ async fn carry_out(
         parallelism: usize::from(context.global.parallelism),
         stop: &stop,
         started: &started,
+        writing: &writing,
         finished: &finished,
     };
     let signals = async {

@@ -35,6 +35,7 @@ mod preflight;
 mod readme;
 mod reference;
 mod render;
+mod runs;
 mod sandbox;
 mod schema;
 mod secrets;

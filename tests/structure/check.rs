@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn no_code_escapes_the_check() {
-        refused("journal", "use crate::arm; fn f() {}", "`journal` is in no layer");
+        refused("elsewhere", "use crate::arm; fn f() {}", "`elsewhere` is in no layer");
         refused("plan", "include!(\"x.rs\");", "no check reads");
         allowed("plan", "const X: &str = include_str!(\"x.json\");");
         refused("plan", "extern crate std as s;", "no check follows");

@@ -50,19 +50,20 @@ pub const LAYERS: &[Layer] = &[
     core("preflight", &["model", "kinds", "observed", "plan"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
+    edge("journal", &["model", "store"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
     edge("sandbox", &["store", "clock"]),
     edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
-        "preflight",
+        "preflight", "journal",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
-        "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "desired", "plan", "preflight", "clock", "store", "journal", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
@@ -124,7 +125,7 @@ pub const HOMES: &[Home] = &[
             "std::env::set_var", "std::env::remove_var", "std::env::set_current_dir",
         ], &["commands::context", "main"],
         "the environment is read in one place"),
-    home(&["std::io", "tokio::io"], &["arm", "store", "sandbox", "view", "commands", "main"],
+    home(&["std::io", "tokio::io"], &["arm", "store", "journal", "sandbox", "view", "commands", "main"],
         "the core takes and gives values"),
     home(&[
             "std::io::stdout", "std::io::stderr", "std::io::stdin", "std::io::Stdout", "std::io::Stderr", "std::io::Stdin",

@@ -4,6 +4,7 @@ use super::served::{Exchange, Served, Start, ended, estate, exchanges, reference
 use super::{differences, written_twice};
 use crate::harness::Folder;
 use serde_json::Value;
+use std::process::Stdio;
 
 const APPLY: &str = "apply dev --yes";
 
@@ -105,7 +106,11 @@ fn two_applies_at_once_make_what_one_makes() {
         for (start, latency) in [(Start::Policy, 0), (Start::Policy, 50), (Start::Cluster, 20)] {
             scope.spawn(move || {
                 let served = Served::new(estate(start), &Value::Null, latency);
-                let other = served.start(APPLY);
+                // On another machine: on one, a lock keeps the second out.
+                let machine = Folder::shipped();
+                let mut command = served.command_of(&machine, APPLY);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                let other = command.spawn().unwrap();
                 let one = served.run_while_time_flies(APPLY);
                 let other = ended(APPLY, other);
                 for run in [&one, &other] {
