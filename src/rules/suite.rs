@@ -60,7 +60,7 @@ impl Suite {
                 manifests.len()
             ))]);
         };
-        let error = |label: String| vec![Diagnostic::error("not a suite", file, manifest.span, label)];
+        let error = |label: String| vec![Diagnostic::error("not a suite", file, manifest.start(), label)];
         if !Suite::is_suite(&manifest.value) {
             return Err(error(
                 "a suite has `apiVersion: test.gatekeeper.sh/v1alpha1` and `kind: Suite`".to_owned(),
