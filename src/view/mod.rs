@@ -6,6 +6,7 @@ pub mod apply;
 pub mod catalog;
 pub mod diagnostics;
 pub mod gates;
+pub mod junit;
 pub mod lock;
 pub mod page;
 pub mod plan;
