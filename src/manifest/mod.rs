@@ -9,7 +9,7 @@ mod piece;
 mod place;
 mod scalar;
 
-pub use place::{Step, place};
+pub use place::{Step, place, steps};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml;

@@ -16,6 +16,31 @@ pub enum Step {
     Index(usize),
 }
 
+/// Reads a path as people write it: `spec.containers[0].image`, `metadata.labels["app.kubernetes.io/name"]`.
+pub fn steps(path: &str) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (step, after) = if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (key, after) = quoted.split_once("\"]")?;
+            (Step::Key(key.to_owned()), after)
+        } else if let Some(index) = rest.strip_prefix('[') {
+            let (index, after) = index.split_once(']')?;
+            (Step::Index(index.parse().ok()?), after)
+        } else {
+            let key = match steps.is_empty() {
+                true => rest,
+                false => rest.strip_prefix('.')?,
+            };
+            let (key, after) = key.split_at(key.find(['.', '[']).unwrap_or(key.len()));
+            (Step::Key(key.to_owned()), after)
+        };
+        steps.push(step);
+        rest = after;
+    }
+    Some(steps)
+}
+
 /// Returns where the value at a path of a document stands, or its nearest parent that is there; none if the document is not where
 /// it is said to be.
 ///

@@ -259,18 +259,10 @@ fn reading_stops_when_it_is_told_to() {
     }
 }
 
-fn steps(path: &str) -> Vec<Step> {
-    let step = |step: &str| match step.parse() {
-        Ok(index) => Step::Index(index),
-        Err(_) => Step::Key(step.to_owned()),
-    };
-    path.split('.').filter(|step| !step.is_empty()).map(step).collect()
-}
-
 /// Returns what stands at the place of a path in the document with that number, with its line and column.
 fn placed(content: &str, document: usize, path: &str) -> String {
     let manifests = read("f", content.as_bytes()).unwrap();
-    let span = place(content.as_bytes(), manifests[document].span, &steps(path)).unwrap();
+    let span = place(content.as_bytes(), manifests[document].span, &steps(path).unwrap()).unwrap();
     format!("{}:{} {}", span.line, span.column, &content[span.start..span.end])
 }
 
@@ -283,12 +275,12 @@ fn a_path_has_a_place() {
         ("spec", "4:1 spec"),
         ("spec.é", "5:6 ü"),
         ("spec.containers", "6:3 containers"),
-        ("spec.containers.0", "7:5 name: a"),
-        ("spec.containers.0.image", "8:12 'x'"),
-        ("spec.containers.1", "9:5 {name: b, image: y}"),
-        ("spec.containers.1.image", "9:22 y"),
-        ("spec.containers.2.image", "6:3 containers"),
-        ("spec.containers.0.securityContext.privileged", "7:5 name: a"),
+        ("spec.containers[0]", "7:5 name: a"),
+        ("spec.containers[0].image", "8:12 'x'"),
+        ("spec.containers[1]", "9:5 {name: b, image: y}"),
+        ("spec.containers[1].image", "9:22 y"),
+        ("spec.containers[2].image", "6:3 containers"),
+        ("spec.containers[0].securityContext.privileged", "7:5 name: a"),
         ("spec.none", "10:3 none"),
         ("spec.a", "15:6 2"),
         ("status.phase", "3:1 kind: Pod"),
@@ -299,7 +291,7 @@ fn a_path_has_a_place() {
     let list = "apiVersion: v1\nitems:\n- kind: Pod\n  spec:\n    a: [1, 2]\n- spec: {b: 3}\n  kind: Pod\nkind: List\n";
     for (document, path, expected) in [
         (0, "", "3:3 kind: Pod"),
-        (0, "spec.a.1", "5:12 2"),
+        (0, "spec.a[1]", "5:12 2"),
         (0, "spec.b", "4:3 spec"),
         (1, "spec.b", "6:13 3"),
         (1, "kind", "7:9 Pod"),
@@ -309,13 +301,34 @@ fn a_path_has_a_place() {
     let json = "{\"items\": [\n  {\"spec\": {\"a\": [1, \"t\\\"wo\"], \"a\\u0062\": {}}},\n  {\"b\": null}\n], \"kind\": \"List\"}\n{\"c\": true}";
     for (document, path, expected) in [
         (0, "", "2:3 {\"spec\": {\"a\": [1, \"t\\\"wo\"], \"a\\u0062\": {}}}"),
-        (0, "spec.a.1", "2:22 \"t\\\"wo\""),
-        (0, "spec.a.7", "2:13 \"a\""),
+        (0, "spec.a[1]", "2:22 \"t\\\"wo\""),
+        (0, "spec.a[7]", "2:13 \"a\""),
         (0, "spec.ab", "2:32 \"a\\u0062\""),
         (1, "b", "3:9 null"),
         (2, "c", "5:7 true"),
     ] {
         assert_eq!(placed(json, document, path), expected, "{document} {path}");
+    }
+}
+
+#[test]
+fn a_path_is_read_as_people_write_it() {
+    let key = |key: &str| Step::Key(key.to_owned());
+    assert_eq!(
+        steps("a.b[10].c[\"d.e/f\"].g"),
+        Some(vec![
+            key("a"),
+            key("b"),
+            Step::Index(10),
+            key("c"),
+            key("d.e/f"),
+            key("g")
+        ])
+    );
+    assert_eq!(steps("[0].a"), Some(vec![Step::Index(0), key("a")]));
+    assert_eq!(steps(""), Some(Vec::new()));
+    for wrong in ["a[x]", "a[0", "a[0]b", "a[\"b]"] {
+        assert_eq!(steps(wrong), None, "{wrong}");
     }
 }
 
@@ -342,8 +355,8 @@ proptest! {
         }
         for manifest in &manifests {
             prop_assert!(inside(&manifest.span), "{manifest:?}");
-            for path in ["", "a", "a.b", "0.a", "1", "kind.0"] {
-                let found = place(text.as_bytes(), manifest.span, &steps(path));
+            for path in ["", "a", "a.b", "[0].a", "[1]", "kind[0]"] {
+                let found = place(text.as_bytes(), manifest.span, &steps(path).unwrap());
                 prop_assert!(found.is_some_and(|span| inside(&span)), "{path} of {manifest:?}: {found:?}");
             }
         }
