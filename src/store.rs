@@ -261,6 +261,29 @@ pub fn files_below(path: &Path, extensions: &[&str]) -> io::Result<Below> {
     Ok(below)
 }
 
+/// Returns the first bytes of a file below the folder `root`, at most `length` of them, or `None` when there is no such file.
+///
+/// # Errors
+/// Any other failure of the file system, and a path or a link that leads out of the folder.
+pub fn read_below(root: &Path, path: &Path, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(real) = absent_as_none(fs::canonicalize(path))? else {
+        return Ok(None);
+    };
+    if !real.starts_with(fs::canonicalize(root)?) {
+        let message = format!("it leads out of `{}`", root.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    read_start(&real, length)
+}
+
+/// Returns a path as the file system knows it: from its root, without links and without `..`.
+///
+/// # Errors
+/// Any failure of the file system; `NotFound` if nothing is there.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
 /// Writes a file that is not there yet, with the folders above it, for everybody to read.
 ///
 /// # Errors
@@ -430,6 +453,24 @@ mod tests {
             let refused = shown(found.refused.iter().map(|(path, _)| path.as_path()).collect());
             assert_eq!(refused, ["gone.yaml", "out", "out.yaml"]);
             assert!(found.refused[1].1.to_string().contains("leads out"));
+        }
+    }
+
+    #[test]
+    fn what_leads_out_of_a_folder_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        create_directory(&root.join("in")).unwrap();
+        fs::write(root.join("a"), b"inside").unwrap();
+        fs::write(directory.path().join("b"), b"outside").unwrap();
+        let read = |path: &str| read_below(&root, &root.join(path), 4);
+        assert_eq!(read("in/../a").unwrap().as_deref(), Some(&b"insi"[..]));
+        assert_eq!(read("in/none").unwrap(), None);
+        assert!(read("in/../../b").unwrap_err().to_string().contains("leads out"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(directory.path().join("b"), root.join("link")).unwrap();
+            assert!(read("link").unwrap_err().to_string().contains("leads out"));
         }
     }
 

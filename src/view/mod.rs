@@ -15,3 +15,4 @@ mod plan_tests;
 pub mod preflight;
 pub mod printer;
 pub mod text;
+pub mod verify;
