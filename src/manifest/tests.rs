@@ -220,6 +220,27 @@ fn a_list_that_is_none_in_the_end_is_told() {
 }
 
 #[test]
+fn broken_json_is_told_where_it_breaks() {
+    assert_eq!(
+        found("{\"items\": [\n {\"a\": 1e999}, {\"b\": 1}], \"kind\": \"List\"}"),
+        [
+            "2:12 syntax error: JSON cannot be read from here on: number out of range",
+            "2:16 {\"b\":1}",
+        ]
+    );
+    assert_eq!(found("{\"a\": [1"), ["1:7 syntax error: this `[` is never closed"]);
+    let items = vec!["{\"kind\": \"Pod\", \"a\": [1, 2, 3]}"; 50_000].join(",\n");
+    let cut = format!("{{\"items\": [\n{items}");
+    assert_eq!(
+        found(format!("{cut}\n---\na: 1\n")),
+        [
+            "50002:1 syntax error: JSON cannot be read from here on: EOF while parsing a list",
+            "50003:1 {\"a\":1}",
+        ]
+    );
+}
+
+#[test]
 fn limits_are_those_of_one_object() {
     let item = format!("{{\"a\": [{}]}}", vec!["1"; MOST_NODES / 2].join(","));
     let list = format!("{{\"items\": [{item}, {item}, {item}], \"kind\": \"List\"}}");
