@@ -5,8 +5,10 @@
 
 mod expression;
 mod resolve;
+pub mod templates;
 
-pub use resolve::{Definitions, ResolveError, Version, gate_rules};
+pub use resolve::{Definitions, ResolveError, gate_rules};
+pub use templates::{Published, Templates};
 
 use crate::model::Effect;
 use crate::rules::Template;
