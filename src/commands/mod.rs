@@ -11,6 +11,7 @@ mod failure;
 mod gather;
 mod init;
 mod inquiry;
+mod junit;
 mod lock;
 mod plan;
 mod preflight;
@@ -19,7 +20,9 @@ mod sandbox;
 mod schema;
 mod show;
 mod sign_in;
+mod suites;
 mod validate;
+mod verify;
 mod version;
 
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
@@ -57,6 +60,7 @@ enum Command {
     Apply(apply::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -75,6 +79,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -133,6 +138,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

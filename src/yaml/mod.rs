@@ -10,7 +10,7 @@ mod syntax;
 mod tree;
 
 pub use scalar::{Plain, Scalar};
-pub use source::Lines;
+pub use source::{Lines, forbidden, utf8};
 pub use stream::{Occurrence, OccurrenceKind, events};
 
 use crate::diagnostic::{Diagnostic, Span};

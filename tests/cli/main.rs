@@ -41,4 +41,5 @@ mod secrets;
 mod show;
 mod stale;
 mod validate;
+mod verify;
 mod version;

@@ -64,10 +64,12 @@ pub const LAYERS: &[Layer] = &[
         "preflight",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
+        // What came of tests of rules.
+        "rules::suite",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
-        "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "lock", "kinds", "render",
+        "observed", "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
