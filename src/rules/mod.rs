@@ -5,6 +5,7 @@
 
 mod builtins;
 mod constraint;
+pub mod expansion;
 mod matching;
 mod normalise;
 mod review;
@@ -16,7 +17,7 @@ mod template;
 
 pub use constraint::{Constraint, ConstraintError};
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
-pub use review::{Review, ReviewError};
+pub use review::{Operation, Review, ReviewError};
 pub use rule::{Evaluation, Inventory, Rule, Violation};
 pub use template::{Source, Template, TemplateError};
 
