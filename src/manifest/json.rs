@@ -32,11 +32,20 @@ fn object(file: &str, scan: Scan<'_>, at: Range<usize>, depth: usize, hand: Hand
     if depth >= DEEPEST {
         return hand(Err(too_deep(file, &at)));
     }
-    match scan.items(at.start) {
+    // What stands in a list is seldom one: it is read first, and then looked at.
+    let read = (depth > 0).then(|| value(file, scan.0, &at));
+    let items = match &read {
+        Some(Ok(value)) if !value.get("kind").and_then(Value::as_str).is_some_and(is_list) => None,
+        _ => scan.items(at.start),
+    };
+    match items {
         Some(items) => scan
             .elements(items)
             .try_for_each(|item| object(file, scan, item, depth + 1, hand)),
-        None => hand(value(file, scan.0, &at).map(|value| (at, value))),
+        None => {
+            let read = read.unwrap_or_else(|| value(file, scan.0, &at));
+            hand(read.map(|value| (at, value)))
+        }
     }
 }
 
@@ -200,13 +209,19 @@ impl<'a> Scan<'a> {
                     depth = depth.checked_sub(1)?;
                     now + 1
                 }
-                _ if depth > 0 => now + 1,
+                _ if depth > 0 => self.next_of(now, |byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))?,
                 _ => self.end_of_word(now)?,
             };
             if depth == 0 {
                 return Some(now);
             }
         }
+    }
+
+    /// Returns the first byte from `at` on that is wanted.
+    fn next_of(self, at: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+        let rest = self.0.as_bytes().get(at..)?;
+        rest.iter().position(|byte| wanted(*byte)).map(|found| at + found)
     }
 
     /// Returns the end of a number, or of `true`, `false` and `null`.
@@ -220,10 +235,10 @@ impl<'a> Scan<'a> {
     fn end_of_text(self, at: usize) -> Option<usize> {
         let mut now = at + 1;
         loop {
+            now = self.next_of(now, |byte| matches!(byte, b'"' | b'\\'))?;
             match self.byte(now)? {
                 b'"' => return Some(now + 1),
-                b'\\' => now += 2,
-                _ => now += 1,
+                _ => now += 2,
             }
         }
     }
