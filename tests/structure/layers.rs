@@ -51,7 +51,11 @@ pub const LAYERS: &[Layer] = &[
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
-    edge("sandbox", &["store", "clock"]),
+    // The interface of the rule engine and nothing else of it: who is meant by a rule, the sandbox decides on its own.
+    edge("sandbox", &[
+        "store", "clock",
+        "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
+    ]),
     edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
