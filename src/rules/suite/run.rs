@@ -3,6 +3,7 @@
 use super::{Case, Selection, Suite, Test};
 use crate::diagnostic::Diagnostic;
 use crate::manifest;
+use crate::rules::expansion::Expander;
 use crate::rules::{Constraint, Inventory, Origin, Review, Rule, Template};
 use serde_json::Value;
 
@@ -90,9 +91,6 @@ pub fn run(suite: &Suite, files: &Files<'_>, selection: &Selection) -> SuiteResu
 }
 
 fn run_test(test: &Test, files: &Files<'_>, selection: &Selection) -> Result<(Outcome, Vec<CaseResult>), String> {
-    if test.expansion.is_some() {
-        return Err("`expansion` is not supported".to_owned());
-    }
     let template = template(&test.template, files)?;
     let constraint = first(&test.constraint, files, &|document| {
         document_kind(document) == template.kind()
@@ -108,12 +106,20 @@ fn run_test(test: &Test, files: &Files<'_>, selection: &Selection) -> Result<(Ou
         };
         return Ok((outcome, Vec::new()));
     }
-    let constraint = constraint?;
+    let set = Set {
+        rule,
+        constraint: constraint?,
+        expander: test
+            .expansion
+            .as_deref()
+            .map(|path| expander(path, files))
+            .transpose()?,
+    };
     let meant = |case: &&Case| selection.takes(&test.name, &case.name);
     let cases = test.cases.iter().filter(meant).map(|case| {
         let outcome = match case.skip {
             true => Outcome::Skipped,
-            false => run_case(case, &rule, &constraint, files).unwrap_or_else(Outcome::NotRun),
+            false => run_case(case, &set, files).unwrap_or_else(Outcome::NotRun),
         };
         CaseResult {
             name: case.name.clone(),
@@ -137,19 +143,46 @@ fn outcome_of(cases: &[CaseResult]) -> Outcome {
     }
 }
 
+/// What the cases of a test have in common.
+struct Set {
+    rule: Rule,
+    constraint: Constraint,
+    expander: Option<Expander>,
+}
+
 /// Returns how a case came out, or why it cannot be tried.
-fn run_case(case: &Case, rule: &Rule, constraint: &Constraint, files: &Files<'_>) -> Result<Outcome, String> {
+fn run_case(case: &Case, set: &Set, files: &Files<'_>) -> Result<Outcome, String> {
     let object = one(&case.object, files)?;
-    let review = if Review::is_review(&object) {
-        Review::of_review(&object).map_err(|error| format!("{}: {error}", case.object))?
-    } else {
-        Review::of_object(&object)
-    };
     let mut others = Vec::new();
     for path in &case.inventory {
         others.extend(all(path, files)?);
     }
-    let inventory = Inventory::new(&others.iter().collect::<Vec<_>>());
+    let messages = if Review::is_review(&object) {
+        let review = Review::of_review(&object).map_err(|error| format!("{}: {error}", case.object))?;
+        // An AdmissionReview is asked about as it is: it is not expanded.
+        messages(set, &review, &others, Origin::Original)
+    } else {
+        let mut all = messages(set, &Review::of_audit(&object), &others, Origin::Original);
+        if let Some(expander) = &set.expander {
+            let made = expander
+                .expand(&object)
+                .map_err(|error| format!("{}: {error}", case.object))?;
+            for made in made {
+                let found = messages(set, &made.review(), &others, Origin::Generated);
+                all.extend(found.iter().map(|message| made.message(message)));
+            }
+        }
+        all
+    };
+    let wrong = case
+        .assertions
+        .iter()
+        .find_map(|assertion| assertion.check(&messages).err());
+    Ok(wrong.map_or(Outcome::Passed, Outcome::Failed))
+}
+
+/// Returns what the constraint says of a review.
+fn messages(set: &Set, review: &Review, others: &[Value], origin: Origin) -> Vec<String> {
     let namespace = |name: &str| {
         let is =
             |object: &&Value, path: &str, wanted: &str| object.pointer(path).and_then(Value::as_str) == Some(wanted);
@@ -158,24 +191,24 @@ fn run_case(case: &Case, rule: &Rule, constraint: &Constraint, files: &Files<'_>
         };
         others.iter().find(named).cloned()
     };
-    let messages = match review.is_meant(constraint.matching(), &namespace, Origin::Original) {
+    match review.is_meant(set.constraint.matching(), &namespace, origin) {
         Ok(false) => Vec::new(),
         Ok(true) => {
-            let evaluation = rule.evaluate(constraint.parameters(), review.request(), &inventory);
-            evaluation
-                .violations
-                .into_iter()
-                .map(|violation| violation.message)
-                .collect()
+            let inventory = Inventory::new(&others.iter().collect::<Vec<_>>());
+            let evaluation = set
+                .rule
+                .evaluate(set.constraint.parameters(), review.request(), &inventory);
+            let messages = evaluation.violations.into_iter();
+            messages.map(|violation| violation.message).collect()
         }
         // Gatekeeper rejects what it cannot place.
         Err(unknown) => vec![unknown.to_string()],
-    };
-    let wrong = case
-        .assertions
-        .iter()
-        .find_map(|assertion| assertion.check(&messages).err());
-    Ok(wrong.map_or(Outcome::Passed, Outcome::Failed))
+    }
+}
+
+fn expander(path: &str, files: &Files<'_>) -> Result<Expander, String> {
+    let documents = all(path, files)?;
+    Expander::new(&documents.iter().collect::<Vec<_>>()).map_err(|error| format!("{path}: {error}"))
 }
 
 fn template(path: &str, files: &Files<'_>) -> Result<Template, String> {

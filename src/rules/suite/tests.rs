@@ -13,6 +13,8 @@ fn file(path: &str) -> Result<Vec<u8>, String> {
         "elsewhere.yaml" => include_str!("../../../tests/data/suites/elsewhere.yaml"),
         "review.yaml" => include_str!("../../../tests/data/suites/review.yaml"),
         "inventory.yaml" => include_str!("../../../tests/data/suites/inventory.yaml"),
+        "expansion.yaml" => include_str!("../../../tests/data/suites/expansion.yaml"),
+        "deployment.yaml" => include_str!("../../../tests/data/suites/deployment.yaml"),
         "malformed.yaml" => "a: [1\n",
         "two.yaml" => "a: 1\n---\nb: 2\n",
         "bad-constraint.yaml" => {
@@ -61,7 +63,7 @@ fn a_suite_that_is_right_passes() {
     let outcomes: Vec<_> = result.tests.iter().flat_map(|test| &test.cases).collect();
     assert_eq!(
         outcomes.iter().filter(|case| case.outcome == Outcome::Passed).count(),
-        7
+        9
     );
     assert_eq!(
         outcomes.iter().filter(|case| case.outcome == Outcome::Skipped).count(),
@@ -128,8 +130,12 @@ fn a_test_that_cannot_be_set_up_is_not_run() {
             "allowed.yaml: not a constraint of `NeedsOwner`: it is `v1, Pod`",
         ),
         (
-            "template: template.yaml, constraint: constraint.yaml, expansion: e.yaml",
-            "`expansion` is not supported",
+            "template: template.yaml, constraint: constraint.yaml, expansion: gone.yaml",
+            "gone.yaml: no such file",
+        ),
+        (
+            "template: template.yaml, constraint: constraint.yaml, expansion: allowed.yaml",
+            "allowed.yaml: not an ExpansionTemplate: it is `v1, Pod`",
         ),
     ];
     for (test, expected) in cases {
