@@ -69,7 +69,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "observed", "rollout", "desired", "plan", "preflight", "admission", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
