@@ -3,6 +3,7 @@
 //! Owns options, dispatch and exit codes. A command gathers, calls, chooses a view and returns how it ended.
 
 mod apply;
+mod bundle;
 mod catalog;
 mod completions;
 pub mod context;
@@ -60,6 +61,7 @@ enum Command {
     Apply(apply::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Bundle(bundle::Args),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
@@ -79,6 +81,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Bundle(_) => "bundle",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
@@ -138,6 +141,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Bundle(args) => bundle::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),

@@ -48,10 +48,15 @@ pub const LAYERS: &[Layer] = &[
     ]),
     core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
+    core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
-    edge("sandbox", &["store", "clock"]),
+    // The interface of the rule engine and nothing else of it: who is meant by a rule, the sandbox decides on its own.
+    edge("sandbox", &[
+        "store", "clock",
+        "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
+    ]),
     edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
@@ -64,7 +69,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "observed", "rollout", "desired", "plan", "preflight", "admission", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
