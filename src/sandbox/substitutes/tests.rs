@@ -37,9 +37,13 @@ fn failures(name: &str, template: &str) -> Vec<String> {
     let result = suite::run(
         &suite,
         &suite::Files {
-            read: &|path| files.get(path).map(|text| text.clone().into_bytes()),
+            read: &|path| {
+                let text = files.get(path).ok_or("no such file")?;
+                Ok(text.clone().into_bytes())
+            },
             template: &|_| None,
         },
+        &suite::Selection::default(),
     );
     let mut failures = Vec::new();
     for test in result.tests {
