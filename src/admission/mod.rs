@@ -4,6 +4,12 @@
 //! how a verdict is shown. What the constraints mean is `rules`.
 
 mod expression;
+pub mod judge;
+pub mod judge_dump;
+mod judge_place;
+#[cfg(test)]
+mod judge_tests;
+pub mod report;
 mod resolve;
 
 pub use resolve::{Definitions, ResolveError, Version, gate_rules};
@@ -113,3 +119,16 @@ impl fmt::Display for NotJudged {
 
 #[cfg(test)]
 mod tests;
+
+/// The template texts that rules need, by where they are published.
+#[derive(Clone, Debug, Default)]
+pub struct Templates {
+    by_url: std::collections::BTreeMap<String, Template>,
+}
+
+impl Templates {
+    /// Returns a template.
+    pub fn get(&self, url: &str) -> Option<&Template> {
+        self.by_url.get(url)
+    }
+}

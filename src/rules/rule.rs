@@ -79,6 +79,7 @@ fn put(place: &mut Value, path: &[&str], value: Value) {
 }
 
 /// A template, loaded and checked.
+#[derive(Clone)]
 pub struct Rule {
     engine: Engine,
     query: String,

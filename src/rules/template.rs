@@ -173,6 +173,14 @@ impl Template {
         schema::defaulted(&self.schema, given)
     }
 
+    /// Returns whether the rule may look at other objects than the one it is asked about: whether its text speaks of the inventory.
+    pub fn is_referential(&self) -> bool {
+        let lines = self.texts.iter().flat_map(|text| text.lines());
+        lines
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .any(|line| line.contains("inventory"))
+    }
+
     pub(super) fn version(&self) -> Version {
         self.version
     }
