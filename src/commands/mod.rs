@@ -4,6 +4,7 @@
 
 mod apply;
 mod catalog;
+mod check;
 mod completions;
 pub mod context;
 pub mod error;
@@ -20,6 +21,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod sign_in;
+mod status;
 mod suites;
 mod validate;
 mod verify;
@@ -60,6 +62,8 @@ enum Command {
     Apply(apply::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Status(status::Args),
+    Check(Box<check::Args>),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
@@ -79,6 +83,8 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Status(_) => "status",
+            Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
@@ -138,6 +144,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),

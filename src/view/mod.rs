@@ -4,6 +4,7 @@
 
 pub mod apply;
 pub mod catalog;
+pub mod check;
 pub mod diagnostics;
 pub mod gates;
 pub mod junit;
@@ -14,5 +15,6 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod status;
 pub mod text;
 pub mod verify;

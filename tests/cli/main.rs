@@ -12,6 +12,7 @@ mod apply;
 mod azure;
 mod catalog;
 mod changes;
+mod check;
 mod clusters;
 mod completions;
 mod defender;

@@ -60,8 +60,8 @@ pub const LAYERS: &[Layer] = &[
     edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
-        "preflight",
+        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "remark", "desired",
+        "plan", "preflight", "admission",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
         // What came of tests of rules.
@@ -69,7 +69,8 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "observed", "rollout", "desired", "plan", "preflight", "admission", "clock", "store", "arm", "sandbox", "observe", "apply",
+        "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
