@@ -11,8 +11,10 @@ mod judge_place;
 mod judge_tests;
 pub mod report;
 mod resolve;
+pub mod templates;
 
-pub use resolve::{Definitions, ResolveError, Version, gate_rules};
+pub use resolve::{Definitions, ResolveError, gate_rules};
+pub use templates::{Published, Templates};
 
 use crate::model::Effect;
 use crate::rules::Template;

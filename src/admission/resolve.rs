@@ -26,9 +26,6 @@ pub struct Definitions<'a> {
     pub locked: &'a dyn Fn(&str, &VersionPin) -> Option<String>,
 }
 
-/// What is known of a definition: its name, the exact version, and the facts of that version.
-pub type Version<'a> = (&'a str, Option<String>, &'a VersionFacts);
-
 /// Why the rules of a gate cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {

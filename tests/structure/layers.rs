@@ -48,7 +48,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
-    core("admission", &["model", "diagnostic", "manifest", "rules", "catalog"]),
+    core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
