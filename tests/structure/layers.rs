@@ -99,6 +99,8 @@ pub const HOMES: &[Home] = &[
         "YAML is read in one place, with positions and limits"),
     home(&["regorus"], &["rules"],
         "rules are evaluated behind the normaliser, which makes the engine agree with Gatekeeper"),
+    home(&["cel"], &["rules"],
+        "CEL is evaluated where it is checked, and made to answer as Kubernetes does"),
     home(&["handlebars"], &["render"],
         "templates are checked before they are rendered"),
     home(&["similar"], &["view", "diff"],
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn no_effect_has_its_home_in_the_core() {
         // What these do is pure; they have a home so that it is done in one way.
-        let pure = ["granit_parser", "regorus", "handlebars", "similar"];
+        let pure = ["granit_parser", "regorus", "cel", "handlebars", "similar"];
         for home in HOMES {
             for module in home.homes {
                 let name = module.split("::").next().unwrap_or_default();
