@@ -8,11 +8,49 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 
-/// Whether a text is JSON from end to end: one text or several. What is not is a matter for YAML's reader.
-pub(super) fn is_json(text: &str) -> bool {
+/// The longest text that begins as JSON and is read as YAML if it is something else.
+const LONGEST_OTHER: usize = 1 << 20;
+
+/// What a text is.
+pub(super) enum Form {
+    /// One JSON text or several, from end to end.
+    Json,
+    /// A matter for YAML's reader: it says better what is wrong, if anything is.
+    Other,
+    /// So long that nobody wrote it by hand, and JSON but for a mistake.
+    Broken(Box<Diagnostic>),
+}
+
+/// Returns what a text is; `file` is its path as messages show it.
+pub(super) fn form(file: &str, text: &str) -> Form {
     let first = text.bytes().find(|byte| !byte.is_ascii_whitespace());
+    if !matches!(first, Some(b'{' | b'[')) {
+        return Form::Other;
+    }
     let mut texts = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    matches!(first, Some(b'{' | b'[')) && texts.all(|text| text.is_ok())
+    match texts.find_map(Result::err) {
+        None => Form::Json,
+        Some(error) if text.len() > LONGEST_OTHER => Form::Broken(syntax(file, text, 0, &error)),
+        Some(_) => Form::Other,
+    }
+}
+
+/// Returns the mistake of a piece of JSON that starts at `start`.
+fn syntax(file: &str, piece: &str, start: usize, error: &serde_json::Error) -> Box<Diagnostic> {
+    let line: usize = piece
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let at = start + (line + error.column().saturating_sub(1)).min(piece.len());
+    let told = error.to_string();
+    let told = told.split(" at line ").next().unwrap_or_default();
+    mistake(
+        "syntax error",
+        file,
+        &(at..at),
+        format!("JSON cannot be read from here on: {told}"),
+    )
 }
 
 /// Hands out what stands in a text that is JSON.
@@ -52,7 +90,8 @@ fn object(file: &str, scan: Scan<'_>, at: Range<usize>, depth: usize, hand: Hand
 /// Reads one value within the limits of a document.
 fn value(file: &str, text: &str, at: &Range<usize>) -> Result<Value, Box<Diagnostic>> {
     let mut budget = Budget::default();
-    let mut reader = serde_json::Deserializer::from_str(text.get(at.clone()).unwrap_or_default());
+    let piece = text.get(at.clone()).unwrap_or_default();
+    let mut reader = serde_json::Deserializer::from_str(piece);
     let seed = Seed {
         budget: &mut budget,
         depth: 0,
@@ -62,7 +101,7 @@ fn value(file: &str, text: &str, at: &Range<usize>) -> Result<Value, Box<Diagnos
     read.map_err(|error| match budget.over {
         Some(Over::Size) => too_large(file, &start),
         Some(Over::Depth) => too_deep(file, &start),
-        None => mistake("syntax error", file, &start, format!("this cannot be read: {error}")),
+        None => syntax(file, piece, at.start, &error),
     })
 }
 

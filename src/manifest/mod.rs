@@ -99,12 +99,17 @@ fn read_piece(file: &str, bytes: &[u8], hand: Hand<'_>) {
             return;
         }
     };
-    if json::is_json(text) {
-        json::objects(file, text, hand);
-    } else if let Some(mistake) = yaml::forbidden(file, text) {
-        let _ = hand(Err(Box::new(mistake)));
-    } else {
-        build::objects(file, text, hand);
+    match json::form(file, text) {
+        json::Form::Json => json::objects(file, text, hand),
+        json::Form::Broken(mistake) => {
+            let _ = hand(Err(mistake));
+        }
+        json::Form::Other => match yaml::forbidden(file, text) {
+            Some(mistake) => {
+                let _ = hand(Err(Box::new(mistake)));
+            }
+            None => build::objects(file, text, hand),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where in a file a value of one of its documents stands.
 
-use super::json::Scan;
+use super::json::{Form, Scan};
 use super::piece::Cursor;
 use super::{DEEPEST, json, scalar};
 use crate::diagnostic::Span;
@@ -48,7 +48,7 @@ pub fn steps(path: &str) -> Option<Vec<Step>> {
 /// document, or of a list or mapping in a list, its first line.
 pub fn place(content: &[u8], document: Span, path: &[Step]) -> Option<Span> {
     let text = std::str::from_utf8(content.get(document.start..document.end)?).ok()?;
-    let found = if json::is_json(text) {
+    let found = if matches!(json::form("", text), Form::Json) {
         in_json(text, path)
     } else {
         in_yaml(text, document.column.saturating_sub(1), path)

@@ -152,6 +152,14 @@ fn a_broken_document_costs_only_itself() {
 }
 
 #[test]
+fn windows_line_ends_part_documents_too() {
+    assert_eq!(
+        found("a: [1\r\n---\r\nb: 2\r\n"),
+        ["1:4 syntax error: this `[` is never closed", "3:1 {\"b\":2}"]
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_are_told_at_their_place() {
     assert_eq!(
         found(b"a: 1\n---\nb: \xff\n---\nc: 2\n---\nd: \0\n---\ne: \"\xe2\x80\xae\"\n"),
@@ -215,6 +223,27 @@ fn a_list_that_is_none_in_the_end_is_told() {
         [
             "2:3 {\"m\":1}",
             "2:3 list of objects: its `kind` is not that of a list, though a line says so",
+        ]
+    );
+}
+
+#[test]
+fn broken_json_is_told_where_it_breaks() {
+    assert_eq!(
+        found("{\"items\": [\n {\"a\": 1e999}, {\"b\": 1}], \"kind\": \"List\"}"),
+        [
+            "2:12 syntax error: JSON cannot be read from here on: number out of range",
+            "2:16 {\"b\":1}",
+        ]
+    );
+    assert_eq!(found("{\"a\": [1"), ["1:7 syntax error: this `[` is never closed"]);
+    let items = vec!["{\"kind\": \"Pod\", \"a\": [1, 2, 3]}"; 50_000].join(",\n");
+    let cut = format!("{{\"items\": [\n{items}");
+    assert_eq!(
+        found(format!("{cut}\n---\na: 1\n")),
+        [
+            "50002:1 syntax error: JSON cannot be read from here on: EOF while parsing a list",
+            "50003:1 {\"a\":1}",
         ]
     );
 }
@@ -288,6 +317,11 @@ fn a_path_has_a_place() {
     for (path, expected) in cases {
         assert_eq!(placed(yaml, 0, path), expected, "{path}");
     }
+    assert_eq!(
+        placed("{\"a\": 1, \"a\": 2}", 0, "a"),
+        "1:15 2",
+        "of equal keys the last counts"
+    );
     let list = "apiVersion: v1\nitems:\n- kind: Pod\n  spec:\n    a: [1, 2]\n- spec: {b: 3}\n  kind: Pod\nkind: List\n";
     for (document, path, expected) in [
         (0, "", "3:3 kind: Pod"),
