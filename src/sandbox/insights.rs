@@ -163,7 +163,7 @@ pub fn remediations(state: &mut State, call: &Call) -> Result<Response, ArmError
         ("GET", Some(document)) => Ok(Response::json(200, &present(state, &document))),
         ("GET", None) => Err(not_found()),
         ("DELETE", Some(document)) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::json(200, &present(state, &document)))
         }
         ("DELETE", None) => Ok(Response::empty(204)),

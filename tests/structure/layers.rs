@@ -65,7 +65,7 @@ pub const LAYERS: &[Layer] = &[
         "yaml::Lines", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
+        "model", "diagnostic", "diff", "yaml", "manifest", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
         "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
