@@ -97,7 +97,7 @@ pub fn standings<'p>(
 ) -> Vec<Standing<'p>> {
     let exempt: Vec<bool> = policies
         .iter()
-        .map(|policy| resolver.is_exempt(policy, cluster))
+        .map(|policy| resolver.is_exempt(policy, cluster, pulled))
         .collect();
     let foreign = inside::foreign_templates(state, &cluster.id, pulled);
     // The templates that come, by their kind: a second one of another content is a conflict.

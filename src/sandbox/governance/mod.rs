@@ -7,6 +7,7 @@
 pub mod addon;
 pub mod admission;
 pub mod apiserver;
+pub mod compliance;
 pub mod constraint;
 mod expression;
 pub mod judge;

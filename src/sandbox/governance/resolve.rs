@@ -96,9 +96,9 @@ impl<'a> Resolver<'a> {
         policies
     }
 
-    /// Returns whether a policy is exempted for a cluster.
+    /// Returns whether a policy is exempted for a cluster at a time, by exemptions that were there already.
     #[must_use]
-    pub fn is_exempt(&self, policy: &Policy, cluster: &Cluster) -> bool {
+    pub fn is_exempt(&self, policy: &Policy, cluster: &Cluster, at: i64) -> bool {
         self.exemptions.iter().any(|exemption| {
             let references = items(exemption, "/properties/policyDefinitionReferenceIds");
             let ends = time::parse(text(exemption, "/properties/expiresOn"));
@@ -109,7 +109,7 @@ impl<'a> Resolver<'a> {
                         .iter()
                         .filter_map(Value::as_str)
                         .any(|one| one.eq_ignore_ascii_case(&policy.reference)))
-                && ends.is_none_or(|ends| ends > self.past.time())
+                && ends.is_none_or(|ends| ends > at)
                 && selected(items(exemption, "/properties/resourceSelectors"), cluster)
         })
     }
