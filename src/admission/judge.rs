@@ -11,8 +11,9 @@ use crate::manifest::{Manifest, Step, place};
 use crate::model::Effect;
 use crate::rules::defaults::{Defaults, fill};
 use crate::rules::expansion::pods_of;
-use crate::rules::{Constraint, Inventory, Match, Operation, Origin, Review, Rule, Template, strip_nulls};
+use crate::rules::{Constraint, Input, Inventory, Match, Operation, Origin, Review, Rule, Template, strip_nulls};
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ struct Asked {
     /// Whether it selects namespaces by their labels.
     by_namespace: bool,
     /// The rule and its parameters, or why it cannot be asked.
-    rule: Result<(Rule, Value), String>,
+    rule: Result<(Rule, Input), String>,
 }
 
 /// Everything that is asked of an object.
@@ -206,12 +207,10 @@ fn ready(
     matching: &Value,
     parameters: &Value,
     templates: &Templates,
-) -> Result<(Rule, Value, bool), String> {
+) -> Result<(Rule, Input, bool), String> {
     let template: &Template = match template {
         TemplateRef::Own(template) => template,
-        TemplateRef::Published { url } => templates
-            .get(url)
-            .ok_or_else(|| format!("its template is not in the bundle: {url}"))?,
+        TemplateRef::Published { url } => templates.get(url)?,
     };
     let document = serde_json::json!({
         "apiVersion": "constraints.gatekeeper.sh/v1beta1",
@@ -222,12 +221,18 @@ fn ready(
     let constraint = Constraint::from_document(&document, template)
         .map_err(|error| format!("its constraint is refused: {error}"))?;
     let rule = Rule::new(template).map_err(|error| format!("its template is refused: {error}"))?;
-    Ok((rule, constraint.parameters().clone(), template.is_referential()))
+    Ok((
+        rule,
+        Input::new(constraint.parameters().clone()),
+        template.is_referential(),
+    ))
 }
 
 /// A request, and what it means for the object that was given.
 struct Request {
     review: Review,
+    /// What rules see of it, made when the first of them asks.
+    input: OnceCell<Input>,
     subject: Subject,
     /// Where the request's object stands in the document.
     path: Vec<Step>,
@@ -326,6 +331,7 @@ impl Judge {
             let path = vec![Step::Key("request".to_owned()), Step::Key(name.to_owned())];
             let mut requests = vec![Request {
                 review,
+                input: OnceCell::new(),
                 subject: Subject::Object,
                 is_pod: is_pod(&object),
                 path: path.clone(),
@@ -359,6 +365,7 @@ impl Judge {
         let review = Review::new(Some(&value), old, settings.operation, settings.user.as_ref());
         let mut requests = vec![Request {
             review,
+            input: OnceCell::new(),
             subject: Subject::Object,
             path: Vec::new(),
             is_pod: is_pod(&value),
@@ -382,6 +389,7 @@ impl Judge {
         let steps = derived.template_path.iter().map(|name| Step::Key((*name).to_owned()));
         Some(Request {
             review: derived.review(),
+            input: OnceCell::new(),
             subject: Subject::Pods,
             path: path.iter().cloned().chain(steps).collect(),
             is_pod: true,
@@ -405,7 +413,12 @@ impl Judge {
             Err(reason) => Answer::Unknown(reason.clone()),
             Ok((rule, parameters)) => {
                 let inventory = self.settings.inventory.as_ref().unwrap_or(&self.none);
-                Answer::Says(rule.evaluate(parameters, request.review.request(), inventory), subject)
+                {
+                    let input = request
+                        .input
+                        .get_or_init(|| Input::new(request.review.request().clone()));
+                    Answer::Says(rule.ask(parameters, input, inventory), subject)
+                }
             }
         }
     }

@@ -121,16 +121,3 @@ impl fmt::Display for NotJudged {
 
 #[cfg(test)]
 mod tests;
-
-/// The template texts that rules need, by where they are published.
-#[derive(Clone, Debug, Default)]
-pub struct Templates {
-    by_url: std::collections::BTreeMap<String, Template>,
-}
-
-impl Templates {
-    /// Returns a template.
-    pub fn get(&self, url: &str) -> Option<&Template> {
-        self.by_url.get(url)
-    }
-}

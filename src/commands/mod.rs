@@ -3,6 +3,7 @@
 //! Owns options, dispatch and exit codes. A command gathers, calls, chooses a view and returns how it ended.
 
 mod apply;
+mod bundle;
 mod catalog;
 mod check;
 mod completions;
@@ -62,6 +63,7 @@ enum Command {
     Apply(apply::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Bundle(bundle::Args),
     Status(status::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
@@ -83,6 +85,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Bundle(_) => "bundle",
             Command::Status(_) => "status",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
@@ -144,6 +147,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Bundle(args) => bundle::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),

@@ -114,6 +114,18 @@ pub struct CloudLock {
     pub templates: BTreeMap<String, LockedTemplate>,
 }
 
+impl CloudLock {
+    /// Returns the exact version that a built-in definition with a name and a pin is locked at; none if it is not locked.
+    pub fn version_of(&self, name: &str, pin: &VersionPin) -> Option<String> {
+        let pinned = Pinned {
+            sort: Sort::PolicyDefinition,
+            name: name.to_owned(),
+            pin: Some(*pin),
+        };
+        self.entries.get(&pinned).map(|entry| entry.version.clone())
+    }
+}
+
 /// What is locked of a published constraint template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedTemplate {

@@ -3,6 +3,7 @@
 //! Owns wording, layout, colour and the JSON and Markdown forms of output. Must not decide anything.
 
 pub mod apply;
+pub mod bundle;
 pub mod catalog;
 pub mod check;
 pub mod diagnostics;

@@ -6,6 +6,7 @@ use super::stream::objects;
 use crate::admission::judge::{RuleAt, by_position};
 use crate::admission::judge_dump::{constraints, effects};
 use crate::admission::report::{At, Gate, Origin};
+use crate::admission::templates::LONGEST;
 use crate::admission::{Definitions, GateRule, NotJudged, RuleBody, Templates, gate_rules};
 use crate::commands::context::LoadedEstate;
 use crate::commands::error::CommandError;
@@ -13,7 +14,9 @@ use crate::commands::gather::{desired_error, rendered_offline};
 use crate::config::{Environment, Initiative};
 use crate::desired::DesiredObject;
 use crate::kinds::Kind;
+use crate::lock::CloudLock;
 use crate::model::{Effect, Stage};
+use crate::store;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -89,7 +92,7 @@ pub(super) fn of(
     }
     Ok(Rules {
         rules,
-        templates: Templates::default(),
+        templates: templates(loaded, environment),
         gates: stages
             .into_iter()
             .map(|(name, stages)| Gate {
@@ -100,6 +103,24 @@ pub(super) fn of(
             .collect(),
         origin,
     })
+}
+
+/// Returns what is locked of the environment's cloud.
+fn locks<'a>(loaded: &'a LoadedEstate, environment: &Environment) -> Option<&'a CloudLock> {
+    loaded.lock.as_ref()?.clouds.get(environment.cloud.name())
+}
+
+/// Returns the templates of Azure's definitions, as far as the estate has them as they are locked.
+fn templates(loaded: &LoadedEstate, environment: &Environment) -> Templates {
+    let read = |path: &str| {
+        store::read_start(&loaded.dir.join(path), LONGEST as u64 + 1)
+            .ok()
+            .flatten()
+    };
+    match locks(loaded, environment) {
+        Some(part) => Templates::load(&part.templates, &read),
+        None => Templates::default(),
+    }
 }
 
 fn stages_of(target: Stage, standings: &Standings, gate: &str) -> At<Stage> {
@@ -129,10 +150,12 @@ fn of_estate(
         .filter(|object| matches!(object.kind, Kind::PolicyDefinition | Kind::PolicySetDefinition))
         .map(|object| (object.id.as_str().to_ascii_lowercase(), object.body.clone()))
         .collect();
+    let part = locks(loaded, environment);
+    let locked = |name: &str, pin: &_| part.and_then(|part| part.version_of(name, pin));
     let definitions = Definitions {
         catalog: &loaded.catalog,
         documents: &documents,
-        locked: &|_, _| None,
+        locked: &locked,
     };
     let mut all = Vec::new();
     for object in rendered.iter().filter(|object| object.kind == Kind::PolicyAssignment) {
