@@ -4,6 +4,12 @@
 //! how a verdict is shown. What the constraints mean is `rules`.
 
 mod expression;
+pub mod judge;
+pub mod judge_dump;
+mod judge_place;
+#[cfg(test)]
+mod judge_tests;
+pub mod report;
 mod resolve;
 pub mod templates;
 

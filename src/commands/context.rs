@@ -19,6 +19,7 @@ use crate::model::{Period, Timestamp};
 use crate::render::Renderer;
 use crate::sandbox;
 use crate::store;
+use crate::view::check::Service;
 use crate::view::diagnostics;
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
 use crate::view::text::plain;
@@ -275,6 +276,16 @@ impl Context {
     /// Returns whether a person can be asked.
     pub fn can_ask(&self) -> bool {
         !self.global.no_input && self.printer.can_ask()
+    }
+
+    /// Returns the service whose pipeline runs this, if it is one that shows annotations.
+    pub fn pipeline(&self) -> Option<Service> {
+        let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+        match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
+            (true, _) => Some(Service::GitHub),
+            (_, true) => Some(Service::AzureDevOps),
+            _ => None,
+        }
     }
 
     /// Returns the folder that relative paths start from.

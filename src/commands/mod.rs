@@ -5,6 +5,7 @@
 mod apply;
 mod bundle;
 mod catalog;
+mod check;
 mod completions;
 pub mod context;
 pub mod error;
@@ -21,6 +22,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod sign_in;
+mod status;
 mod suites;
 mod validate;
 mod verify;
@@ -62,6 +64,8 @@ enum Command {
     Catalog(catalog::Args),
     Lock(lock::Args),
     Bundle(bundle::Args),
+    Status(status::Args),
+    Check(Box<check::Args>),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
@@ -82,6 +86,8 @@ impl Command {
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Bundle(_) => "bundle",
+            Command::Status(_) => "status",
+            Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
@@ -142,6 +148,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Bundle(args) => bundle::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),

@@ -251,7 +251,7 @@ fn points_at(object: &LiveObject, definition: &str) -> bool {
     found.eq_ignore_ascii_case(definition)
 }
 
-fn standing(gate: &Gate, object: &LiveObject, digest: &str) -> Standing {
+pub(super) fn standing(gate: &Gate, object: &LiveObject, digest: &str) -> Standing {
     let state = object.mark_state();
     let enforced = object
         .wire

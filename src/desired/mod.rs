@@ -12,11 +12,13 @@ mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod position;
 mod rules;
 mod safeguards;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
+pub use position::position;
 
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate, Mode};

@@ -9,7 +9,9 @@ pub mod defaults;
 pub mod expansion;
 mod kinds;
 mod matching;
+mod native;
 mod normalise;
+mod rego;
 mod review;
 mod rule;
 mod schema;
@@ -21,7 +23,7 @@ pub use constraint::{Constraint, ConstraintError};
 pub use kinds::strip_nulls;
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
 pub use review::{Operation, Review, ReviewError};
-pub use rule::{Evaluation, Inventory, Rule, Violation};
+pub use rule::{Evaluation, Input, Inventory, Rule, Violation};
 pub use template::{Source, Template, TemplateError};
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Constraint templates: the checked value of a document, or of a rule of our own.
 
+use super::native;
 use super::normalise::{Refused, Version};
 use super::schema;
 use serde_json::Value;
@@ -12,9 +13,20 @@ const TARGET: &str = "admission.k8s.gatekeeper.sh";
 pub struct Template {
     kind: String,
     schema: Value,
-    version: Version,
-    /// The rule, then its libraries.
-    texts: Vec<String>,
+    code: Code,
+}
+
+/// What a template is written in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Code {
+    /// Rego.
+    Rego {
+        version: Version,
+        /// The rule, then its libraries.
+        texts: Vec<String>,
+    },
+    /// CEL.
+    Native(native::Source),
 }
 
 /// Which of a template's texts something is about.
@@ -63,9 +75,17 @@ pub enum TemplateError {
     /// Another target.
     #[error("the target `{0}` is not `{TARGET}`")]
     Target(String),
-    /// No Rego.
-    #[error("the template has no Rego; its engine `{0}` is not supported")]
+    /// Another language.
+    #[error("the template has neither Rego nor CEL; its engine `{0}` is not supported")]
     Engine(String),
+    /// CEL that is not taken.
+    #[error("`{place}`: {reason}")]
+    Cel {
+        /// Which part of the source.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// Rego that is not taken.
     #[error("{source_name}, line {line}, column {column}: {reason}")]
     Rego {
@@ -127,24 +147,10 @@ impl Template {
         if target_name != TARGET {
             return Err(TemplateError::Target(target_name.to_owned()));
         }
-        let (source, version) = rego_of(target)?;
-        let rego = source.get("rego").and_then(Value::as_str).unwrap_or_default();
-        let mut texts = vec![rego.to_owned()];
-        match source.get("libs") {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(libraries)) => {
-                for library in libraries {
-                    texts.push(library.as_str().ok_or(LIBRARIES)?.to_owned());
-                }
-            }
-            Some(_) => return Err(LIBRARIES),
-        }
-        let kind = kind.to_owned();
         Ok(Template {
-            kind,
+            kind: kind.to_owned(),
             schema,
-            version,
-            texts,
+            code: code_of(target)?,
         })
     }
 
@@ -153,8 +159,10 @@ impl Template {
         Template {
             kind: kind.to_owned(),
             schema,
-            version: Version::V0,
-            texts: vec![rego.to_owned()],
+            code: Code::Rego {
+                version: Version::V0,
+                texts: vec![rego.to_owned()],
+            },
         }
     }
 
@@ -173,12 +181,21 @@ impl Template {
         schema::defaulted(&self.schema, given)
     }
 
-    pub(super) fn version(&self) -> Version {
-        self.version
+    /// Returns whether the rule may look at other objects than the one it is asked about: whether its text speaks of the inventory, or of
+    /// the Namespace that an object is in.
+    pub fn is_referential(&self) -> bool {
+        match &self.code {
+            Code::Rego { texts, .. } => texts
+                .iter()
+                .flat_map(|text| text.lines())
+                .filter(|line| !line.trim_start().starts_with('#'))
+                .any(|line| line.contains("inventory")),
+            Code::Native(source) => format!("{source:?}").contains("namespaceObject"),
+        }
     }
 
-    pub(super) fn texts(&self) -> Vec<&str> {
-        self.texts.iter().map(String::as_str).collect()
+    pub(super) fn code(&self) -> &Code {
+        &self.code
     }
 }
 
@@ -187,8 +204,8 @@ const LIBRARIES: TemplateError = TemplateError::Shape {
     wanted: "a list of texts",
 };
 
-/// Returns what holds the Rego of a target, and its version.
-fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
+/// Reads the rule of a target: its Rego, or its CEL where it has none.
+fn code_of(target: &Value) -> Result<Code, TemplateError> {
     let filled = |source: &Value| {
         source
             .get("rego")
@@ -196,7 +213,7 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             .is_some_and(|rego| !rego.trim().is_empty())
     };
     if filled(target) {
-        return Ok((target, Version::V0));
+        return rego(target, Version::V0);
     }
     let engines = target
         .get("code")
@@ -214,13 +231,22 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             continue;
         };
         return match source.get("version").and_then(Value::as_str) {
-            None | Some("" | "v0") => Ok((source, Version::V0)),
-            Some("v1") => Ok((source, Version::V1)),
+            None | Some("" | "v0") => rego(source, Version::V0),
+            Some("v1") => rego(source, Version::V1),
             Some(_) => Err(TemplateError::Shape {
                 path: "spec.targets[0].code[].source.version",
                 wanted: "`v0` or `v1`",
             }),
         };
+    }
+    if let Some(code) = engines.iter().find(|code| engine_of(code) == "K8sNativeValidation") {
+        let source = code.get("source").filter(|source| source.is_object());
+        let source = source.ok_or(TemplateError::Shape {
+            path: "spec.targets[0].code[].source",
+            wanted: "a mapping",
+        })?;
+        let source = native::Source::read(source).map_err(|(place, reason)| TemplateError::Cel { place, reason })?;
+        return Ok(Code::Native(source));
     }
     match engines.first() {
         Some(code) => Err(TemplateError::Engine(engine_of(code))),
@@ -229,4 +255,19 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             wanted: "the rule",
         }),
     }
+}
+
+fn rego(source: &Value, version: Version) -> Result<Code, TemplateError> {
+    let rule = source.get("rego").and_then(Value::as_str).unwrap_or_default();
+    let mut texts = vec![rule.to_owned()];
+    match source.get("libs") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(libraries)) => {
+            for library in libraries {
+                texts.push(library.as_str().ok_or(LIBRARIES)?.to_owned());
+            }
+        }
+        Some(_) => return Err(LIBRARIES),
+    }
+    Ok(Code::Rego { version, texts })
 }

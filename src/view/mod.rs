@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod bundle;
 pub mod catalog;
+pub mod check;
 pub mod diagnostics;
 pub mod gates;
 pub mod junit;
@@ -15,5 +16,6 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod status;
 pub mod text;
 pub mod verify;

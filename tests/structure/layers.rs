@@ -60,8 +60,8 @@ pub const LAYERS: &[Layer] = &[
     edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
-        "preflight",
+        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "remark", "desired",
+        "plan", "preflight", "admission",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
         // What came of tests of rules.
@@ -69,7 +69,8 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "admission", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "observed", "rollout", "desired", "plan", "preflight", "admission", "clock", "store", "arm", "sandbox", "observe", "apply",
+        "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
@@ -98,6 +99,8 @@ pub const HOMES: &[Home] = &[
         "YAML is read in one place, with positions and limits"),
     home(&["regorus"], &["rules"],
         "rules are evaluated behind the normaliser, which makes the engine agree with Gatekeeper"),
+    home(&["cel"], &["rules"],
+        "CEL is evaluated where it is checked, and made to answer as Kubernetes does"),
     home(&["handlebars"], &["render"],
         "templates are checked before they are rendered"),
     home(&["similar"], &["view", "diff"],
@@ -184,7 +187,7 @@ mod tests {
     #[test]
     fn no_effect_has_its_home_in_the_core() {
         // What these do is pure; they have a home so that it is done in one way.
-        let pure = ["granit_parser", "regorus", "handlebars", "similar"];
+        let pure = ["granit_parser", "regorus", "cel", "handlebars", "similar"];
         for home in HOMES {
             for module in home.homes {
                 let name = module.split("::").next().unwrap_or_default();

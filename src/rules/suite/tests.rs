@@ -15,6 +15,8 @@ fn file(path: &str) -> Result<Vec<u8>, String> {
         "inventory.yaml" => include_str!("../../../tests/data/suites/inventory.yaml"),
         "expansion.yaml" => include_str!("../../../tests/data/suites/expansion.yaml"),
         "deployment.yaml" => include_str!("../../../tests/data/suites/deployment.yaml"),
+        "native-template.yaml" => include_str!("../../../tests/data/suites/native-template.yaml"),
+        "native-constraint.yaml" => include_str!("../../../tests/data/suites/native-constraint.yaml"),
         "malformed.yaml" => "a: [1\n",
         "two.yaml" => "a: 1\n---\nb: 2\n",
         "bad-constraint.yaml" => {
@@ -63,7 +65,7 @@ fn a_suite_that_is_right_passes() {
     let outcomes: Vec<_> = result.tests.iter().flat_map(|test| &test.cases).collect();
     assert_eq!(
         outcomes.iter().filter(|case| case.outcome == Outcome::Passed).count(),
-        9
+        13
     );
     assert_eq!(
         outcomes.iter().filter(|case| case.outcome == Outcome::Skipped).count(),
