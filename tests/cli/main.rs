@@ -10,6 +10,7 @@
 
 mod apply;
 mod azure;
+mod bundle;
 mod catalog;
 mod changes;
 mod check;
@@ -26,6 +27,7 @@ mod harness;
 mod help;
 mod identity;
 mod init;
+mod journey;
 mod lock;
 mod mistakes;
 mod namespaces;
