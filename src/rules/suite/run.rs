@@ -84,8 +84,7 @@ fn run_test(test: &Test, files: &Files<'_>) -> Result<(Outcome, Vec<CaseResult>)
     let constraint = one(&test.constraint, files)?;
     let in_file = |path: &str, reason: &dyn std::fmt::Display| format!("{path}: {reason}");
     let rule = Rule::new(&template).map_err(|error| in_file(&test.template, &error))?;
-    let constraint =
-        Constraint::from_document(&constraint, &template).map_err(|error| in_file(&test.constraint, &error));
+    let constraint = Constraint::from_suite(&constraint, &template).map_err(|error| in_file(&test.constraint, &error));
     if test.invalid {
         return match constraint {
             Err(_) => Ok((Outcome::Passed, Vec::new())),
