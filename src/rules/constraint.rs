@@ -1,6 +1,7 @@
 //! Constraints: a template's rule with parameters, and the objects it is about.
 
 use super::matching::{Match, MatchError};
+use super::schema::ParameterError;
 use super::template::Template;
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub enum ConstraintError {
     /// The parameters are no mapping.
     #[error("`spec.parameters` must be a mapping")]
     Parameters,
+    /// The schema of the template refuses the parameters.
+    #[error(transparent)]
+    Refused(#[from] ParameterError),
     /// The action is no text.
     #[error("`spec.enforcementAction` must be a text")]
     Action,
@@ -39,8 +43,21 @@ pub enum ConstraintError {
 }
 
 impl Constraint {
-    /// Reads a constraint of a template.
+    /// Reads a constraint of a template, with the parameters that an API server makes of those in it.
     pub fn from_document(document: &Value, template: &Template) -> Result<Constraint, ConstraintError> {
+        Constraint::read(document, template, &|given| template.accepted(given))
+    }
+
+    /// Reads a constraint as Gatekeeper's own runs of suites do: parameters that the schema does not know are seen by the rule.
+    pub fn from_suite(document: &Value, template: &Template) -> Result<Constraint, ConstraintError> {
+        Constraint::read(document, template, &|given| template.accepted_whole(given))
+    }
+
+    fn read(
+        document: &Value,
+        template: &Template,
+        accept: &dyn Fn(Option<&Value>) -> Result<Value, ParameterError>,
+    ) -> Result<Constraint, ConstraintError> {
         let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let (api_version, kind) = (text("/apiVersion"), text("/kind"));
         if kind != template.kind() || !api_version.starts_with("constraints.gatekeeper.sh/") {
@@ -65,7 +82,7 @@ impl Constraint {
             action: if action.is_empty() { "deny" } else { action }.to_owned(),
             name: name.to_owned(),
             matching: Match::new(document.pointer("/spec/match"))?,
-            parameters: template.parameters(parameters),
+            parameters: accept(parameters)?,
         })
     }
 

@@ -24,6 +24,7 @@ pub use kinds::strip_nulls;
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
 pub use review::{Operation, Review, ReviewError};
 pub use rule::{Evaluation, Input, Inventory, Rule, Violation};
+pub use schema::ParameterError;
 pub use template::{Source, Template, TemplateError};
 
 #[cfg(test)]

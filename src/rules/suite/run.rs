@@ -97,8 +97,7 @@ fn run_test(test: &Test, files: &Files<'_>, selection: &Selection) -> Result<(Ou
     })?;
     let in_file = |path: &str, reason: &dyn std::fmt::Display| format!("{path}: {reason}");
     let rule = Rule::new(&template).map_err(|error| in_file(&test.template, &error))?;
-    let constraint =
-        Constraint::from_document(&constraint, &template).map_err(|error| in_file(&test.constraint, &error));
+    let constraint = Constraint::from_suite(&constraint, &template).map_err(|error| in_file(&test.constraint, &error));
     if test.invalid {
         let outcome = match constraint {
             Err(_) => Outcome::Passed,
