@@ -535,3 +535,31 @@ fn what_a_cluster_has_is_asked_instead_of_the_estate() {
         ]
     );
 }
+
+#[test]
+fn azures_rules_are_judged_once_their_templates_are_in_the_bundle() {
+    let folder = Folder::shipped();
+    folder.write(
+        "deployment.yaml",
+        DEPLOYMENT.replace(
+            "          image: contoso.azurecr.io/web:stable\n",
+            "          image: docker.io/web:1.0\n          securityContext: {privileged: true}\n",
+        ),
+    );
+    folder.run("check prod deployment.yaml").expect(1);
+    folder.run("bundle prod --sandbox").expect(0);
+    let run = folder.run("check prod deployment.yaml --format json").expect(2);
+    assert_eq!(
+        found(&run),
+        [
+            "denied image-governance/trustedImages pods deployment.yaml:11 spec.template.spec.containers[0].image",
+            "denied pod-security/NoPrivilegedContainers pods deployment.yaml:10 spec.template.spec.containers[0]",
+        ]
+    );
+    assert_eq!(run.json()["notEvaluated"], json!([]));
+    // What was changed in the bundle is not what was accepted.
+    let path = "bundle/store.policy.core.windows.net/kubernetes/container-no-privilege/v2/template.yaml";
+    folder.write(path, folder.read(path).replace("violation", "something"));
+    let run = folder.run("check prod deployment.yaml").expect(1);
+    run.prints(&["pod-security/NoPrivilegedContainers: ", "no pass"]);
+}
