@@ -41,6 +41,7 @@ pub const LAYERS: &[Layer] = &[
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic"]),
+    core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
