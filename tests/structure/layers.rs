@@ -53,7 +53,7 @@ pub const LAYERS: &[Layer] = &[
     edge("store", &["model", "diagnostic"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
     edge("sandbox", &["store", "clock"]),
-    edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
+    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
