@@ -7,6 +7,7 @@ mod catalog;
 mod completions;
 pub mod context;
 pub mod error;
+mod evidence;
 mod failure;
 mod gather;
 mod init;

@@ -47,7 +47,7 @@ pub const LAYERS: &[Layer] = &[
     core("desired", &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "render", "observed", "rollout", "remark",
     ]),
-    core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
+    core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
@@ -56,14 +56,14 @@ pub const LAYERS: &[Layer] = &[
     edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
-        "preflight",
+        "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "desired",
+        "plan", "preflight",
         // The lines of a file as they were counted; what became of each step, and how many calls it took.
         "yaml::Lines", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
-        "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "model", "diagnostic", "diff", "yaml", "catalog", "config", "evidence", "lock", "kinds", "render", "observed",
+        "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
