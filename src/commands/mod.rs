@@ -17,6 +17,7 @@ mod plan;
 mod preflight;
 mod render;
 mod sandbox;
+mod scan;
 mod schema;
 mod show;
 mod sign_in;
@@ -56,6 +57,7 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Apply(apply::Args),
+    Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
     Sandbox(sandbox::Args),
@@ -74,6 +76,7 @@ impl Command {
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
+            Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Sandbox(_) => "sandbox",
@@ -132,6 +135,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Sandbox(args) => sandbox::run(context, &args).await,

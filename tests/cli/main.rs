@@ -36,6 +36,7 @@ mod readme;
 mod reference;
 mod render;
 mod sandbox;
+mod scan;
 mod schema;
 mod secrets;
 mod show;
