@@ -10,18 +10,19 @@
 mod facts;
 mod forecast;
 mod judge;
-mod judged;
 mod row;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use crate::rollout::{
+    ClusterEvidence, Count, Coverage, GateEvidence, MemberEvidence, MemberState, SETTLE, TOO_OLD,
+};
 pub use facts::{ClusterFacts, Condition, Exempted, Ignored, Member, changed, cluster_facts, exemptions, members};
 pub use forecast::{Forecast, Hit, Place, forecast};
 pub use judge::{Namespaces, Question, judge};
-pub use judged::{ClusterEvidence, Count, Coverage, GateEvidence, MemberEvidence, MemberState};
 pub use row::{Component, ComponentRow, RowError, RowKey, Rows, StateRow};
-pub use scan::{Freshness, Heard, SETTLE, TOO_OLD, freshness};
+pub use scan::{Freshness, Heard, freshness};
 
 /// How many violations Azure Policy keeps for one policy on one cluster ("Understand Azure Policy for Kubernetes clusters", limits).
 pub const MOST_VIOLATIONS: u64 = 500;
