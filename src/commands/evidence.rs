@@ -21,22 +21,28 @@ pub(super) struct Standing<'a> {
 }
 
 impl Standing<'_> {
+    /// Returns whether the gate judges what is let in: of these the clusters report.
+    pub(super) fn judges(&self) -> bool {
+        self.gate.kind == InitiativeKind::Admission
+    }
+
     /// Returns whether the gate is to deny and does not yet.
     pub(super) fn is_to_deny(&self) -> bool {
         let deny = Stage::Deny.to_string();
-        self.gate.target == Stage::Deny && self.state.as_ref().is_none_or(|state| state.position != deny)
+        self.judges()
+            && self.gate.target == Stage::Deny
+            && self.state.as_ref().is_none_or(|state| state.position != deny)
     }
 }
 
-/// Returns the gates that judge what is let in and have an assignment; of `gates` only, with any named.
+/// Returns the gates that have an assignment; of `gates` only, with any named.
 pub(super) fn standing<'a>(
     owner: &'a str,
     environment: &'a Environment,
     observed: &'a Observed,
     gates: &[String],
 ) -> Vec<Standing<'a>> {
-    let meant =
-        |gate: &&Gate| gate.kind == InitiativeKind::Admission && (gates.is_empty() || gates.contains(&gate.name));
+    let meant = |gate: &&Gate| gates.is_empty() || gates.contains(&gate.name);
     let found = environment.gates.values().filter(meant).filter_map(|gate| {
         let owned = observed.owned(owner, &environment.name);
         let (assignment, _) = owned

@@ -15,6 +15,8 @@ mod inquiry;
 mod lock;
 mod plan;
 mod preflight;
+mod promote;
+mod promotion;
 mod render;
 mod sandbox;
 mod scan;
@@ -57,6 +59,7 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Apply(apply::Args),
+    Promote(promote::Args),
     Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
@@ -76,6 +79,7 @@ impl Command {
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
+            Command::Promote(_) => "promote",
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
@@ -135,6 +139,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Promote(args) => promote::run(context, &args).await,
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,

@@ -69,7 +69,8 @@ async fn scan(
     let client = &connection.client;
     let observed = observe(client, environment).await.map_err(|error| arm_error(&error))?;
     let begun = server_now(connection, &context.printer)?;
-    let standing = evidence::standing(&loaded.estate.owner, environment, &observed, &args.gate);
+    let mut standing = evidence::standing(&loaded.estate.owner, environment, &observed, &args.gate);
+    standing.retain(Standing::judges);
     let scopes = if standing.is_empty() {
         BTreeSet::new()
     } else {

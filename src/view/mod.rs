@@ -13,5 +13,6 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod promote;
 pub mod scan;
 pub mod text;

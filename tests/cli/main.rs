@@ -32,6 +32,7 @@ mod own_rules;
 mod plan;
 mod plan_file;
 mod preflight;
+mod promote;
 mod readme;
 mod reference;
 mod render;

@@ -42,6 +42,7 @@ pub const LAYERS: &[Layer] = &[
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
+    core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
@@ -57,13 +58,15 @@ pub const LAYERS: &[Layer] = &[
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "desired",
-        "plan", "preflight",
-        // The lines of a file as they were counted; what became of each step, and how many calls it took.
-        "yaml::Lines", "apply", "arm::CallCounts",
+        "plan", "preflight", "promotion",
+        // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
+        // it took.
+        "yaml", "apply", "arm::CallCounts",
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "catalog", "config", "evidence", "lock", "kinds", "render", "observed",
-        "rollout", "desired", "plan", "preflight", "clock", "store", "arm", "sandbox", "observe", "apply", "view",
+        "rollout", "desired", "plan", "preflight", "promotion", "clock", "store", "arm", "sandbox", "observe", "apply",
+        "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
