@@ -17,6 +17,7 @@
 //!
 //! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
 
+pub mod admission;
 pub mod apply;
 pub mod arm;
 pub mod catalog;

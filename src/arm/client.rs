@@ -13,7 +13,7 @@ use super::versions::ApiVersions;
 use super::{path, transport};
 use crate::clock::{Clock, Sleeper};
 use crate::model::{Period, Timestamp};
-use azure_core::http::{Method, Pipeline, Url};
+use azure_core::http::{HttpClient, Method, Pipeline, Url};
 use bytes::Bytes;
 use serde_json::Value;
 use std::fmt;
@@ -100,6 +100,8 @@ pub struct Client {
 pub(super) struct Inner {
     pub(super) endpoint: Url,
     pub(super) pipeline: Pipeline,
+    /// What is behind the pipeline.
+    pub(super) transport: Arc<dyn HttpClient>,
     pub(super) sleeper: Arc<dyn Sleeper>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retry: RetryLimits,
@@ -138,12 +140,14 @@ impl Client {
             && endpoint.password().is_none();
         let shown = if plain { endpoint.to_string() } else { String::new() };
         endpoint.set_path("/");
+        let transport = Arc::clone(&options.transport);
         let pipeline = transport::pipeline(&endpoint, options.credential, options.transport, options.user_agent);
         let parallelism = options.parallelism.clamp(1, Semaphore::MAX_PERMITS);
         let client = Client {
             inner: Arc::new(Inner {
                 endpoint,
                 pipeline,
+                transport,
                 sleeper: options.sleeper,
                 clock: options.clock,
                 retry: options.retry,

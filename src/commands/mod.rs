@@ -3,6 +3,7 @@
 //! Owns options, dispatch and exit codes. A command gathers, calls, chooses a view and returns how it ended.
 
 mod apply;
+mod bundle;
 mod catalog;
 mod completions;
 pub mod context;
@@ -12,6 +13,7 @@ mod failure;
 mod gather;
 mod init;
 mod inquiry;
+mod junit;
 mod lock;
 mod plan;
 mod preflight;
@@ -23,7 +25,9 @@ mod scan;
 mod schema;
 mod show;
 mod sign_in;
+mod suites;
 mod validate;
+mod verify;
 mod version;
 
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
@@ -63,6 +67,8 @@ enum Command {
     Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Bundle(bundle::Args),
+    Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -83,6 +89,8 @@ impl Command {
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Bundle(_) => "bundle",
+            Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -143,6 +151,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Bundle(args) => bundle::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

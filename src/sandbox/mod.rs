@@ -4,7 +4,8 @@
 //! it: [`transport`], inside this process, and [`serve`], over TLS on loopback.
 //!
 //! It must not share code with the client side: no model, no configuration, no comparison and no wire types of it. A mistake
-//! made on both sides would hide itself.
+//! made on both sides would hide itself. The one thing in common is the engine that asks a rule (template, parameters, review ->
+//! violations); which rules a cluster has, and which objects they are about, the sandbox finds out by itself.
 
 pub mod access;
 pub mod address;
@@ -37,6 +38,7 @@ pub mod safeguards;
 pub mod seed;
 pub mod serve;
 pub mod state;
+pub mod substitutes;
 pub mod tenancy;
 pub mod time;
 pub mod token;

@@ -12,7 +12,7 @@ mod tree;
 
 pub use edit::{Edit, EditError, described, edit, flow};
 pub use scalar::{Plain, Scalar};
-pub use source::Lines;
+pub use source::{Lines, forbidden, utf8};
 pub use stream::{Occurrence, OccurrenceKind, events};
 
 use crate::diagnostic::{Diagnostic, Span};

@@ -43,4 +43,5 @@ mod secrets;
 mod show;
 mod stale;
 mod validate;
+mod verify;
 mod version;
