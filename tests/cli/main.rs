@@ -37,6 +37,7 @@ mod readme;
 mod reference;
 mod render;
 mod sandbox;
+mod sandbox_gates;
 mod scan;
 mod schema;
 mod secrets;

@@ -108,3 +108,39 @@ fn one_gate_is_looked_at_where_it_is_named() {
     ]);
     folder.run("scan dev --sandbox --deadline 1h").expect(64);
 }
+
+#[test]
+fn reports_come_in_the_add_ons_own_time_and_the_plan_names_who_would_be_hit() {
+    let folder = Folder::applied();
+    let document = folder.run("scan dev --sandbox --wait --format json").expect(0).json();
+    assert_eq!(document["outcome"], "reported");
+    let reports = reports(&document);
+    assert!(
+        reports.iter().all(|report| report.ends_with(" reported")),
+        "{reports:?}"
+    );
+    let gates = document["gates"].as_array().unwrap();
+    let gate = gates.iter().find(|gate| gate["gate"] == "pod-security").unwrap();
+    assert_eq!(gate["violations"]["atLeast"], false, "everything was heard of: {gate}");
+    assert!(gate["violations"]["n"].as_u64().unwrap() > 0, "{gate}");
+    let plan = folder.plan("dev");
+    let forecasts = plan["plan"]["forecasts"].as_array().unwrap();
+    let forecast = forecasts
+        .iter()
+        .find(|forecast| forecast["gate"] == "pod-security")
+        .unwrap();
+    assert_eq!(forecast["violations"], gate["violations"]);
+    let hits = forecast["hits"].as_array().unwrap();
+    let objects: Vec<u64> = hits.iter().map(|hit| hit["objects"].as_u64().unwrap()).collect();
+    assert!(
+        !objects.is_empty() && objects.is_sorted_by(|one, two| one >= two),
+        "{objects:?}"
+    );
+    assert_eq!(forecast["unknown"], json!([]));
+    assert!(
+        !forecasts
+            .iter()
+            .any(|forecast| forecast["gate"] == "pod-security-restricted"),
+        "it is not to deny"
+    );
+}
