@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
@@ -27,6 +27,7 @@ pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;
+pub mod evidence;
 pub mod kinds;
 pub mod lock;
 pub mod manifest;
@@ -35,6 +36,7 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod preflight;
+pub mod promotion;
 pub mod remark;
 pub mod render;
 pub mod rollout;

@@ -66,6 +66,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         steps,
         held: Vec::new(),
         findings: Vec::new(),
+        forecasts: Vec::new(),
     }
 }
 
@@ -424,6 +425,7 @@ fn a_name_allows_only_what_it_names() {
         ],
         held: Vec::new(),
         findings: Vec::new(),
+        forecasts: Vec::new(),
     };
     let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
     assert_eq!(refused("Containers"), 3);

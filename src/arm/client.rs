@@ -12,7 +12,7 @@ use super::retry::RetryLimits;
 use super::versions::ApiVersions;
 use super::{path, transport};
 use crate::clock::{Clock, Sleeper};
-use crate::model::Timestamp;
+use crate::model::{Period, Timestamp};
 use azure_core::http::{HttpClient, Method, Pipeline, Url};
 use bytes::Bytes;
 use serde_json::Value;
@@ -244,6 +244,20 @@ impl Client {
     /// Returns the server's time of the first answer together with ours.
     pub fn server_time(&self) -> Option<ServerTime> {
         self.inner.server_time.get().copied()
+    }
+
+    /// Returns the present time by ARM's clock: that of the first answer, moved on by ours. For waiting only: what is decided in a run is
+    /// decided at one "now".
+    ///
+    /// `None` before the first answer.
+    pub fn present(&self) -> Option<Timestamp> {
+        let time = self.server_time()?;
+        Some(time.server.plus(self.inner.clock.now().since(time.local)))
+    }
+
+    /// Returns after `wait`, on the sleeper that all waits of the client go through.
+    pub async fn wait(&self, wait: Period) {
+        self.inner.sleeper.sleep(Duration::from_secs(wait.seconds())).await;
     }
 
     /// Returns how many requests were sent so far.

@@ -41,6 +41,7 @@ pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime}
 pub use error::{ArmError, ArmErrorKind};
 pub use fault::NetworkFault;
 pub use graph::{GraphQuery, GraphScope};
+pub use operation::Started;
 pub use options::{ClientOptions, Notice};
 pub use published::PublishedError;
 pub use reason::PolicyHit;

@@ -155,7 +155,8 @@ pub struct Global {
     pub quiet: bool,
 }
 
-fn period(text: &str) -> Result<Period, String> {
+/// Reads a period of a command line; one of no length is none.
+pub fn period(text: &str) -> Result<Period, String> {
     Period::parse(text)
         .filter(|period| period.seconds() > 0)
         .ok_or_else(|| "write it like `30m` or `1h30m`".to_owned())

@@ -2,9 +2,11 @@
 
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::CommandError;
+use super::evidence;
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
 use crate::desired::{self, Desired, DesiredError, DesiredObject, Sources};
+use crate::evidence::Forecast;
 use crate::kinds::Kind;
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
@@ -92,7 +94,8 @@ pub async fn gather(
         findings,
         gates,
     };
-    let plan = make(inputs);
+    let mut plan = make(inputs);
+    plan.forecasts = forecasts(loaded, environment, connection, (&observed, now), gates).await?;
     let documents = objects
         .into_iter()
         .map(|object| ((object.kind, object.id), object.body))
@@ -123,6 +126,22 @@ fn want(
         now,
     };
     desired::objects(sources, gates).map_err(|error| desired_error(&error))
+}
+
+/// Says of the gates that are to deny and do not yet who would be hit.
+async fn forecasts(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    gates: &[String],
+) -> Result<Vec<Forecast>, CommandError> {
+    let owner = &loaded.estate.owner;
+    let standing = evidence::standing(owner, environment, observed, gates);
+    let climbing: Vec<_> = standing.into_iter().filter(evidence::Standing::is_to_deny).collect();
+    let found = evidence::read(loaded, environment, connection, (observed, now), &climbing).await?;
+    let forecasts = climbing.iter().filter_map(|of| evidence::forecast(of, &found));
+    Ok(forecasts.filter(Forecast::says_something).collect())
 }
 
 /// Returns the documents of an environment as far as they can be made without asking Azure.

@@ -9,6 +9,7 @@ mod check;
 mod completions;
 pub mod context;
 pub mod error;
+mod evidence;
 mod failure;
 mod gather;
 mod init;
@@ -17,8 +18,11 @@ mod junit;
 mod lock;
 mod plan;
 mod preflight;
+mod promote;
+mod promotion;
 mod render;
 mod sandbox;
+mod scan;
 mod schema;
 mod show;
 mod sign_in;
@@ -61,6 +65,8 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Apply(apply::Args),
+    Promote(promote::Args),
+    Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
     Bundle(bundle::Args),
@@ -83,6 +89,8 @@ impl Command {
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
+            Command::Promote(_) => "promote",
+            Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Bundle(_) => "bundle",
@@ -145,6 +153,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Promote(args) => promote::run(context, &args).await,
+        Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Bundle(args) => bundle::run(context, &args).await,

@@ -16,6 +16,8 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod promote;
+pub mod scan;
 pub mod status;
 pub mod text;
 pub mod verify;

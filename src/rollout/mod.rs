@@ -4,6 +4,10 @@
 //! This version takes the first step only, to audit; every later one is held, with what is missing. Of gates that deploy settings
 //! it takes all steps.
 
+mod evidence;
+
+pub use evidence::{ClusterEvidence, Count, Coverage, GateEvidence, MemberEvidence, MemberState, SETTLE, TOO_OLD};
+
 use crate::model::{Period, Stage, Timestamp};
 use std::fmt;
 
