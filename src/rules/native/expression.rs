@@ -5,6 +5,7 @@ use super::{OWN_VARIABLES, Positions};
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::common::types::CelBool;
 use cel::parser::Parser;
+use std::collections::BTreeSet;
 
 /// The longest expression that is read, in bytes.
 const LONGEST: usize = 8 << 10;
@@ -100,8 +101,8 @@ pub(super) struct Expression {
     pub(super) tree: IdedExpr,
     /// Which variables it needs.
     pub(super) variables: Positions,
-    /// Whether it looks at the Namespace.
-    pub(super) sees_namespace: bool,
+    /// What else it looks at: of [`NAMES`] and of the variables that are always there.
+    pub(super) sees: BTreeSet<&'static str>,
 }
 
 impl Expression {
@@ -119,14 +120,14 @@ impl Expression {
             known: variables,
             bound: Vec::new(),
             variables: Positions::new(),
-            sees_namespace: false,
+            sees: BTreeSet::new(),
         };
         walk.visit(&mut tree, 0)?;
         Ok(Expression {
             text: text.to_owned(),
             tree,
             variables: walk.variables,
-            sees_namespace: walk.sees_namespace,
+            sees: walk.sees,
         })
     }
 }
@@ -136,7 +137,7 @@ struct Walk<'a> {
     /// The names that comprehensions around bind.
     bound: Vec<String>,
     variables: Positions,
-    sees_namespace: bool,
+    sees: BTreeSet<&'static str>,
 }
 
 impl Walk<'_> {
@@ -211,18 +212,24 @@ impl Walk<'_> {
                 self.variables.insert(at);
                 Ok(())
             }
-            None if OWN_VARIABLES.contains(&name) => Ok(()),
+            None if self.sees_one_of(&OWN_VARIABLES, name) => Ok(()),
             None => Err(format!("there is no variable `{name}` before this")),
         }
+    }
+
+    /// Whether a name is one of these, which is then noted.
+    fn sees_one_of(&mut self, names: &[&'static str], name: &str) -> bool {
+        let found = names.iter().find(|one| **one == name);
+        self.sees.extend(found);
+        found.is_some()
     }
 
     fn name(&mut self, name: &str) -> Result<(), String> {
         if self.is_bound(name) || TYPES.contains(&name) {
             return Ok(());
         }
-        self.sees_namespace |= name == "namespaceObject";
         match name {
-            name if NAMES.contains(&name) => Ok(()),
+            name if self.sees_one_of(&NAMES, name) => Ok(()),
             "variables" => Err("`variables` can only be asked for one of them".to_owned()),
             _ => Err(format!("unknown name `{name}`")),
         }

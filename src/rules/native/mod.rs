@@ -11,11 +11,10 @@ pub(super) use source::Source;
 use super::rule::{Evaluation, Violation};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString};
 use cel::common::value::Val;
-use cel::{Context, Env, ExecutionError};
+use cel::{Context, ExecutionError};
 use expression::Expression;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 /// The longest message that an expression may make.
 const LONGEST_MESSAGE: usize = 5 * 1024;
@@ -28,6 +27,8 @@ pub(super) struct Native {
     variables: Vec<Variable>,
     conditions: Vec<Expression>,
     validations: Vec<Validation>,
+    /// What any of the expressions looks at.
+    sees: BTreeSet<&'static str>,
     /// Whether an error lets the object pass.
     ignores_errors: bool,
 }
@@ -82,19 +83,30 @@ impl Native {
                     .transpose()?,
             })
         });
-        Ok(Native {
+        let mut native = Native {
             validations: validations.collect::<Result<_, (String, String)>>()?,
             variables,
             conditions,
+            sees: BTreeSet::new(),
             ignores_errors: source.ignores_errors,
-        })
+        };
+        let of_validation = |one: &'_ Validation| -> Vec<&'static str> {
+            let both = std::iter::once(&one.expression).chain(&one.message_expression);
+            both.flat_map(|expression| expression.sees.iter().copied()).collect()
+        };
+        let others = native.variables.iter().map(|variable| &variable.expression);
+        let others = others.chain(&native.conditions);
+        native.sees = others.flat_map(|expression| expression.sees.iter().copied()).collect();
+        let seen: Vec<_> = native.validations.iter().flat_map(of_validation).collect();
+        native.sees.extend(seen);
+        Ok(native)
     }
 
     /// Returns what the rule says of a request. `namespace` is the Namespace of its object, if it is known.
     pub(super) fn evaluate(&self, parameters: &Value, review: &Value, namespace: Option<&Value>) -> Evaluation {
         functions::start();
         let mut evaluation = Evaluation::default();
-        let mut scope = Scope::new(&self.variables, functions::environment(), parameters, review, namespace);
+        let mut scope = Scope::new(self, parameters, review, namespace);
         match self.is_meant(&mut scope) {
             Ok(true) => {}
             Ok(false) => return evaluation,
@@ -154,43 +166,50 @@ struct Scope<'v> {
 }
 
 impl<'v> Scope<'v> {
-    fn new(
-        variables: &'v [Variable],
-        environment: Arc<Env>,
-        parameters: &'v Value,
-        review: &'v Value,
-        namespace: Option<&'v Value>,
-    ) -> Scope<'v> {
-        let mut context = Context::with_env(environment);
+    fn new(native: &'v Native, parameters: &'v Value, review: &'v Value, namespace: Option<&'v Value>) -> Scope<'v> {
+        let mut context = Context::with_env(functions::environment());
         let field = |name: &str| review.get(name).unwrap_or(&Value::Null);
         let deleted = field("operation") == "DELETE";
         // Of a deletion Gatekeeper shows Rego the old object as the object, and CEL none.
         let object = if deleted { &Value::Null } else { field("object") };
         let old_object = field("oldObject");
-        let any = if deleted { old_object } else { object };
         let none = parameters.as_object().is_none_or(Map::is_empty);
-        context.add_variable_as_val("object", value_of(object));
-        context.add_variable_as_val("oldObject", value_of(old_object));
-        context.add_variable_as_val("variables.anyObject", value_of(any));
-        context.add_variable_as_val(
-            "variables.params",
-            value_of(if none { &Value::Null } else { parameters }),
-        );
-        let request = review.as_object().into_iter().flatten();
-        let request =
-            request.filter(|(name, value)| !matches!(name.as_str(), "object" | "oldObject") && !value.is_null());
-        let request = request.map(|(name, value)| (CelMapKey::from(name.as_str()), value_of(value)));
-        let request: HashMap<_, _> = request.collect();
-        context.add_variable_as_val("request", Box::new(CelMap::from(request)));
+        let seen = [
+            ("object", "object", object),
+            ("oldObject", "oldObject", old_object),
+            (
+                "anyObject",
+                "variables.anyObject",
+                if deleted { old_object } else { object },
+            ),
+            (
+                "params",
+                "variables.params",
+                if none { &Value::Null } else { parameters },
+            ),
+            ("namespaceObject", "namespaceObject", namespace.unwrap_or(&Value::Null)),
+        ];
+        for (name, path, value) in seen {
+            if native.sees.contains(name) {
+                context.add_variable_as_val(path, value_of(value));
+            }
+        }
+        if native.sees.contains("request") {
+            let fields = review.as_object().into_iter().flatten();
+            let fields =
+                fields.filter(|(name, value)| !matches!(name.as_str(), "object" | "oldObject") && !value.is_null());
+            let fields = fields.map(|(name, value)| (CelMapKey::from(name.as_str()), value_of(value)));
+            let fields: HashMap<_, _> = fields.collect();
+            context.add_variable_as_val("request", Box::new(CelMap::from(fields)));
+        }
         let namespace_name = field("namespace").as_str().filter(|name| !name.is_empty());
         let namespace_unknown = match (namespace, namespace_name) {
             (None, Some(name)) => Some(format!("the Namespace `{name}` of the object is not known")),
             _ => None,
         };
-        context.add_variable_as_val("namespaceObject", value_of(namespace.unwrap_or(&Value::Null)));
         Scope {
-            evaluated: vec![None; variables.len()],
-            variables,
+            evaluated: vec![None; native.variables.len()],
+            variables: &native.variables,
             context,
             namespace_unknown,
         }
@@ -219,7 +238,11 @@ impl<'v> Scope<'v> {
     }
 
     fn run(&self, expression: &'v Expression) -> Result<Box<dyn Val + 'v>, String> {
-        if let Some(reason) = self.namespace_unknown.as_ref().filter(|_| expression.sees_namespace) {
+        if let Some(reason) = self
+            .namespace_unknown
+            .as_ref()
+            .filter(|_| expression.sees.contains("namespaceObject"))
+        {
             return Err(reason.clone());
         }
         let result = cel::Value::resolve_val(&expression.tree, &self.context).map(|value| value.into_owned());

@@ -180,8 +180,14 @@ fn run_case(case: &Case, set: &Set, files: &Files<'_>) -> Result<Outcome, String
     Ok(wrong.map_or(Outcome::Passed, Outcome::Failed))
 }
 
+/// Where a suite asks its constraints.
+const POINT: &str = "gator.gatekeeper.sh";
+
 /// Returns what the constraint says of a review.
 fn messages(set: &Set, review: &Review, others: &[Value], origin: Origin) -> Vec<String> {
+    if set.constraint.actions_at(POINT).is_empty() {
+        return Vec::new();
+    }
     let namespace = |name: &str| {
         let is =
             |object: &&Value, path: &str, wanted: &str| object.pointer(path).and_then(Value::as_str) == Some(wanted);
