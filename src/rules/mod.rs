@@ -25,6 +25,7 @@ pub use kinds::strip_nulls;
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
 pub use review::{Operation, Review, ReviewError};
 pub use rule::{Evaluation, Input, Inventory, Rule, Violation};
+pub use schema::ParameterError;
 pub use sight::Sight;
 pub use template::{Source, Template, TemplateError};
 

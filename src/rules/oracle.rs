@@ -1,7 +1,7 @@
 //! Gatekeeper's own verdicts, against ours: `tests/data/oracle`.
 
 use super::expansion::Expander;
-use super::{Constraint, Inventory, Match, Origin, Review, Rule, Template};
+use super::{Constraint, Input, Inventory, Match, Origin, Review, Rule, Template};
 use serde_json::{Value, json};
 
 fn lines(text: &'static str) -> impl Iterator<Item = Value> {
@@ -80,6 +80,34 @@ fn negation() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
+}
+
+/// An engine that has answered gives the answers of one that has not, whatever was asked before.
+#[test]
+fn an_engine_that_stays_answers_as_a_new_one() {
+    let lines: Vec<Value> = lines(include_str!("../../tests/data/oracle/negation.jsonl")).collect();
+    let objects: Vec<Value> = lines.iter().step_by(23).map(|line| line["object"].clone()).collect();
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}});
+    let inventories = [Inventory::default(), Inventory::new(&[&config])];
+    let mut asked = 0;
+    for line in &lines {
+        let template = template(line["rego"].as_str().unwrap(), line["version"].as_str().unwrap());
+        let Ok(rule) = Rule::new(&template) else { continue };
+        let parameters = match &line["parameters"] {
+            Value::Null => json!({}),
+            parameters => parameters.clone(),
+        };
+        for (at, object) in objects.iter().chain([&line["object"]]).enumerate() {
+            let review = json!({"object": object, "operation": "CREATE"});
+            let inventory = &inventories[at / 3 % 2];
+            let new = rule.clone().evaluate(&parameters, &review, inventory);
+            assert_eq!(rule.evaluate(&parameters, &review, inventory), new, "{}", line["id"]);
+            let (parameters, review) = (Input::new(parameters.clone()), Input::new(review));
+            assert_eq!(rule.ask(&parameters, &review, inventory), new, "{}", line["id"]);
+            asked += 1;
+        }
+    }
+    assert!(asked > 1_000, "{asked}");
 }
 
 #[test]

@@ -233,6 +233,29 @@ mod tests {
     }
 
     #[test]
+    fn a_question_that_broke_off_does_not_change_the_next_answers() {
+        let rego = "package p\nviolation[{\"msg\": m}] { x := input.review.x; numbers.range(1, x)[_] > x; m := \"never\" }\n\
+            violation[{\"msg\": m}] { m := sprintf(\"x is %v\", [input.review.x]) }\n";
+        let limit = Duration::from_millis(50);
+        let rule = Rule::within(&Template::from_rego("P", Value::Null, rego), limit).unwrap();
+        let ask = |x: u64| rule.evaluate(&json!({}), &json!({"x": x}), &Inventory::default());
+        for _ in 0..3 {
+            assert_eq!(ask(1).violations[0].message, "x is 1");
+            assert!(ask(100_000).failed);
+        }
+    }
+
+    #[test]
+    fn a_rule_can_be_had_once_for_each_thread() {
+        fn is_clone_and_send<T: Clone + Send>() {}
+        fn is_shared<T: Send + Sync>() {}
+        is_clone_and_send::<Rule>();
+        is_shared::<Input>();
+        is_shared::<Inventory>();
+        is_shared::<Template>();
+    }
+
+    #[test]
     fn other_objects_are_in_the_inventory() {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}});
         let ingress = json!({

@@ -2,7 +2,7 @@
 
 use super::native;
 use super::normalise::{Refused, Version};
-use super::schema;
+use super::schema::{self, ParameterError, Unknown};
 use super::sight::Sight;
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ const TARGET: &str = "admission.k8s.gatekeeper.sh";
 pub struct Template {
     kind: String,
     schema: Value,
+    /// Whether fields stay that the schema does not know, as in templates from before they had to be structural.
+    legacy: bool,
     code: Code,
 }
 
@@ -137,6 +139,10 @@ impl Template {
             .pointer("/spec/crd/spec/validation/openAPIV3Schema")
             .cloned()
             .unwrap_or_default();
+        let legacy = document
+            .pointer("/spec/crd/spec/validation/legacySchema")
+            .and_then(Value::as_bool)
+            .unwrap_or(!api_version.ends_with("/v1"));
         let targets = document.pointer("/spec/targets").and_then(Value::as_array);
         let Some([target]) = targets.map(Vec::as_slice) else {
             return Err(TemplateError::Shape {
@@ -151,6 +157,7 @@ impl Template {
         Ok(Template {
             kind: kind.to_owned(),
             schema,
+            legacy,
             code: code_of(target)?,
         })
     }
@@ -160,6 +167,7 @@ impl Template {
         Template {
             kind: kind.to_owned(),
             schema,
+            legacy: false,
             code: Code::Rego {
                 version: Version::V0,
                 texts: vec![rego.to_owned()],
@@ -177,7 +185,18 @@ impl Template {
         &self.schema
     }
 
-    /// Returns the parameters of a constraint with the defaults of the schema.
+    /// Returns the parameters of a constraint as an API server stores them, if the schema takes them.
+    pub fn accepted(&self, given: Option<&Value>) -> Result<Value, ParameterError> {
+        let unknown = if self.legacy { Unknown::Kept } else { Unknown::Pruned };
+        schema::accepted(&self.schema, given, unknown)
+    }
+
+    /// Returns the same of parameters out of which nothing is taken: Gatekeeper's own runs of suites have no API server that would.
+    pub(super) fn accepted_whole(&self, given: Option<&Value>) -> Result<Value, ParameterError> {
+        schema::accepted(&self.schema, given, Unknown::Kept)
+    }
+
+    /// Returns the parameters of a constraint with the defaults of the schema, whether it takes them or not.
     pub fn parameters(&self, given: Option<&Value>) -> Value {
         schema::defaulted(&self.schema, given)
     }

@@ -73,6 +73,28 @@ fn a_suite_that_is_right_passes() {
     );
 }
 
+/// Features that a suite of Gatekeeper's may use, each with what Gatekeeper says of it.
+#[test]
+fn every_feature_of_a_rule_can_be_tested() {
+    let files = include_str!("../../../tests/data/suites/features.txt");
+    let file = |path: &str| {
+        let mut found = files.split("=== ").filter_map(|file| file.split_once('\n'));
+        found
+            .find(|(name, _)| *name == path)
+            .map(|(_, text)| text.as_bytes().to_vec())
+    };
+    let suite = Suite::parse("suite.yaml", &file("suite.yaml").unwrap()).unwrap();
+    let result = run(
+        &suite,
+        &Files {
+            read: &file,
+            template: &no_template,
+        },
+    );
+    assert!(result.passed(), "{result:#?}");
+    assert_eq!(result.tests.len(), 8);
+}
+
 #[test]
 fn what_is_not_as_expected_fails_with_what_was_found() {
     let cases = [
