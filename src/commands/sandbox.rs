@@ -1,6 +1,7 @@
 //! `aksgate sandbox`
 
 mod admit;
+mod inside;
 
 use super::context::{Context, interrupted, sandbox_dir};
 use super::error::{CommandError, Exit};
@@ -29,6 +30,8 @@ use std::time::Duration;
   aksgate sandbox reset --role Reader
   aksgate sandbox advance 3d
   aksgate sandbox admit aks-prod-weu-01 deployment.yaml
+  aksgate sandbox workload add aks-dev-neu-01 agent --flaw privileged
+  aksgate sandbox cluster aks-prod-weu-01 --stop-reporting
   aksgate sandbox serve --listen 127.0.0.1:8443
   aksgate sandbox serve --faults faults.json --record traffic.jsonl")]
 pub(super) struct Args {
@@ -73,6 +76,34 @@ enum Command {
         /// Files with objects or AdmissionReviews, in YAML or JSON; `-` is the standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Deploy, mend or remove workloads in its clusters
+    Workload {
+        #[command(subcommand)]
+        command: inside::WorkloadCommand,
+    },
+    /// Stop or start a cluster, or the reports of its add-on
+    Cluster {
+        /// The name or the id of the cluster
+        cluster: String,
+        #[command(flatten)]
+        switch: inside::SwitchArgs,
+    },
+    /// Bring a constraint template of somebody else into a cluster, so that Azure's of that name is in conflict
+    Conflict {
+        /// The name or the id of the cluster
+        cluster: String,
+        /// The kind of the template's constraints, such as K8sAzureV2ContainerNoPrivilege
+        #[arg(long, value_name = "KIND")]
+        template: String,
+        /// Take it away again
+        #[arg(long)]
+        end: bool,
+    },
+    /// Print the constraint templates and constraints of a cluster, as `kubectl get -o json` does
+    Dump {
+        /// The name or the id of the cluster
+        cluster: String,
     },
     /// Serve it over TLS to any client, in a process of its own
     Serve {
@@ -122,6 +153,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             advanced(context, Timestamp::from_seconds(now));
         }
         Command::Admit { cluster, files } => return admit::run(context, &folder, cluster, files),
+        Command::Workload { command } => return inside::workload(context, &folder, command),
+        Command::Cluster { cluster, switch } => return inside::switch(context, &folder, cluster, switch),
+        Command::Conflict { cluster, template, end } => {
+            return inside::conflict(context, &folder, cluster, template, *end);
+        }
+        Command::Dump { cluster } => return inside::dump(context, &folder, cluster),
         Command::Serve {
             listen,
             record,

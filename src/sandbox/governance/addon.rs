@@ -78,3 +78,77 @@ pub fn report(state: &State, cluster: &str, now: i64) -> Vec<Scan> {
     }
     scans
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::super::inside::{Deed, What};
+    use super::super::super::seed::{SeedOptions, seed};
+    use super::*;
+
+    fn clusters(state: &State) -> Vec<String> {
+        let all = state
+            .of_type("microsoft.containerservice/managedclusters")
+            .map(|(id, _)| id.clone());
+        all.filter(|id| Past::at(state, state.now).governed(id)).collect()
+    }
+
+    fn fleet() -> State {
+        seed(&SeedOptions {
+            clusters: Some(120),
+            ..SeedOptions::default()
+        })
+    }
+
+    #[test]
+    fn a_change_is_seen_after_fifteen_to_forty_five_minutes() {
+        let state = fleet();
+        let written = state.now;
+        let mut delays = Vec::new();
+        for cluster in clusters(&state) {
+            let seen = |now: i64| {
+                let newest = report(&state, &cluster, now).into_iter().next();
+                newest.is_some_and(|scan| effective(&state, scan.pulled).time() >= written)
+            };
+            let delay = (0..=60)
+                .map(|minute| minute * 60)
+                .find(|delay| seen(written + delay))
+                .unwrap();
+            delays.push(delay);
+        }
+        let (first, last) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+        assert!(
+            *first >= EFFECTIVE + SHOWN && *last <= WINDOW,
+            "{first} to {last} seconds"
+        );
+        assert!(last - first > CYCLE, "clusters differ: {first} to {last} seconds");
+    }
+
+    #[test]
+    fn a_report_covers_the_scans_of_its_window_and_ends_with_the_clusters_silence() {
+        let mut state = fleet();
+        let cluster = clusters(&state).remove(0);
+        let scans = report(&state, &cluster, state.now);
+        assert_eq!(scans.len(), 3);
+        let times: BTreeSet<i64> = scans.iter().map(|scan| scan.at).collect();
+        assert!(scans[0].at <= state.now - SHOWN && scans[0].at > state.now - SHOWN - CYCLE);
+        assert_eq!(times.iter().next().copied(), Some(scans[0].at - 2 * CYCLE));
+        assert!(
+            scans
+                .iter()
+                .all(|scan| scan.pulled <= scan.at && scan.pulled > scan.at - CYCLE)
+        );
+        let silent = Deed {
+            at: state.now,
+            what: What::Silent { silent: true },
+        };
+        state.inside.insert(cluster.clone(), vec![silent]);
+        state.advance(3600);
+        let last = report(&state, &cluster, state.now)[0];
+        state.advance(20 * 3600);
+        assert_eq!(report(&state, &cluster, state.now).first(), Some(&last));
+        state.advance(4 * 3600);
+        assert_eq!(report(&state, &cluster, state.now), []);
+    }
+}

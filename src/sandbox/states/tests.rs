@@ -404,3 +404,27 @@ fn a_large_fleet_is_asked_in_moderate_time() {
     // Much more than it takes: it is about clusters that are alike sharing their verdicts.
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
+
+#[test]
+fn of_one_policy_and_cluster_five_hundred_objects_are_kept() {
+    let (mut client, _) = governed("Audit");
+    for index in 0..510 {
+        let name = format!("many-{index}");
+        done(
+            &mut client,
+            What::Added {
+                namespace: "batch".to_owned(),
+                name,
+                flaw: Flaw::HostNetwork,
+                stalled: false,
+            },
+        );
+    }
+    client.sandbox.advance(LATEST);
+    let expanded = states(&mut client, CLUSTER, "&$expand=components");
+    let most = expanded
+        .iter()
+        .map(|row| row["components"].as_array().unwrap().len())
+        .max();
+    assert_eq!(most, Some(500));
+}
