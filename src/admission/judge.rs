@@ -7,14 +7,17 @@ use super::judge_place::{meant, text};
 use super::report::{About, At, Finding, Member, Object, Outcome, Place, Position, Silence, Subject, Verdict};
 use super::{GateRule, NotJudged, RuleBody, TemplateRef, Templates};
 use crate::diagnostic::Span;
+use crate::diff::digest;
 use crate::manifest::{Manifest, Step, place};
 use crate::model::Effect;
 use crate::rules::defaults::{Defaults, fill};
 use crate::rules::expansion::pods_of;
-use crate::rules::{Constraint, Input, Inventory, Match, Operation, Origin, Review, Rule, Template, strip_nulls};
+use crate::rules::{
+    Constraint, Evaluation, Input, Inventory, Match, Operation, Origin, Review, Rule, Template, strip_nulls,
+};
 use serde_json::Value;
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a rule of a gate is at each position: the rule, and its effects.
@@ -72,8 +75,19 @@ struct Asked {
     generated: bool,
     /// Whether it selects namespaces by their labels.
     by_namespace: bool,
-    /// The rule and its parameters, or why it cannot be asked.
-    rule: Result<(Rule, Input), String>,
+    /// The rule, or why it cannot be asked.
+    rule: Result<Ready, String>,
+}
+
+/// A rule with its parameters.
+#[derive(Clone, Debug)]
+struct Ready {
+    rule: Rule,
+    parameters: Input,
+    /// The parts of a request that it can see, if the object's name is in none of them: requests that are equal there get one answer.
+    sight: Option<Vec<String>>,
+    /// Whether it looks at other objects than the one it is asked about.
+    referential: bool,
 }
 
 /// Everything that is asked of an object.
@@ -82,7 +96,12 @@ pub struct Judge {
     rules: Vec<Asked>,
     settings: Arc<Settings>,
     none: Inventory,
+    /// Answers by member and by what it saw.
+    known: RefCell<BTreeMap<(usize, String), Evaluation>>,
 }
+
+/// How many answers are remembered.
+const MOST_KNOWN: usize = 10_000;
 
 /// A document with the file that it stands in.
 #[derive(Clone, Copy, Debug)]
@@ -158,13 +177,12 @@ pub fn prepare(
             } => match Match::new(Some(matching)) {
                 Err(error) => member.silent = silence(format!("its constraint is refused: {error}"), About::Any),
                 Ok(found) => {
-                    let ready =
-                        ready(template, matching, parameters, templates).and_then(|(rule, parameters, referential)| {
-                            if referential && settings.inventory.is_none() {
-                                return Err(NO_INVENTORY.to_owned());
-                            }
-                            Ok((rule, parameters))
-                        });
+                    let ready = ready(template, matching, parameters, templates).and_then(|ready| {
+                        match ready.referential && settings.inventory.is_none() {
+                            true => Err(NO_INVENTORY.to_owned()),
+                            false => Ok(ready),
+                        }
+                    });
                     if let Err(reason) = &ready {
                         member.silent = silence(reason.clone(), About::Counted);
                     }
@@ -187,6 +205,7 @@ pub fn prepare(
         rules: asked,
         settings: Arc::new(settings),
         none: Inventory::default(),
+        known: RefCell::default(),
     };
     (members, judge)
 }
@@ -201,13 +220,8 @@ fn about(why: &NotJudged) -> About {
     }
 }
 
-/// Loads a rule and fits its parameters; true if it looks at other objects than the one it is asked about.
-fn ready(
-    template: &TemplateRef,
-    matching: &Value,
-    parameters: &Value,
-    templates: &Templates,
-) -> Result<(Rule, Input, bool), String> {
+/// Loads a rule and fits its parameters.
+fn ready(template: &TemplateRef, matching: &Value, parameters: &Value, templates: &Templates) -> Result<Ready, String> {
     let template: &Template = match template {
         TemplateRef::Own(template) => template,
         TemplateRef::Published { url } => templates.get(url)?,
@@ -221,11 +235,22 @@ fn ready(
     let constraint = Constraint::from_document(&document, template)
         .map_err(|error| format!("its constraint is refused: {error}"))?;
     let rule = Rule::new(template).map_err(|error| format!("its template is refused: {error}"))?;
-    Ok((
+    Ok(Ready {
         rule,
-        Input::new(constraint.parameters().clone()),
-        template.is_referential(),
-    ))
+        parameters: Input::new(constraint.parameters().clone()),
+        sight: template.sight().without_name().map(widened),
+        referential: template.is_referential(),
+    })
+}
+
+/// Returns a sight in which all of an object's `spec` is one part: most rules then share it, and it is looked at once.
+fn widened(paths: &[String]) -> Vec<String> {
+    let wide = |path: &String| match path.starts_with("/object/spec/") {
+        true => "/object/spec".to_owned(),
+        false => path.clone(),
+    };
+    let paths: BTreeSet<String> = paths.iter().map(wide).collect();
+    paths.into_iter().collect()
 }
 
 /// A request, and what it means for the object that was given.
@@ -233,10 +258,34 @@ struct Request {
     review: Review,
     /// What rules see of it, made when the first of them asks.
     input: OnceCell<Input>,
+    /// The digests of its parts, by what a rule sees.
+    digests: RefCell<BTreeMap<Vec<String>, String>>,
     subject: Subject,
     /// Where the request's object stands in the document.
     path: Vec<Step>,
     is_pod: bool,
+}
+
+impl Request {
+    /// Returns the digest of what a rule sees of the request.
+    fn digest(&self, sight: &[String]) -> String {
+        if let Some(known) = self.digests.borrow().get(sight) {
+            return known.clone();
+        }
+        let request = self.review.request();
+        // What is not there is told from what is null.
+        let parts: Vec<Value> = sight
+            .iter()
+            .map(|path| {
+                request
+                    .pointer(path)
+                    .map_or(Value::Bool(false), |part| Value::from(vec![part.clone()]))
+            })
+            .collect();
+        let digest = digest(&Value::Array(parts));
+        self.digests.borrow_mut().insert(sight.to_vec(), digest.clone());
+        digest
+    }
 }
 
 impl Judge {
@@ -253,6 +302,12 @@ impl Judge {
             settings: Arc::new(settings),
             ..self
         }
+    }
+
+    /// Returns how many answers are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.known.borrow().len()
     }
 
     /// Judges a document.
@@ -332,6 +387,7 @@ impl Judge {
             let mut requests = vec![Request {
                 review,
                 input: OnceCell::new(),
+                digests: RefCell::default(),
                 subject: Subject::Object,
                 is_pod: is_pod(&object),
                 path: path.clone(),
@@ -366,6 +422,7 @@ impl Judge {
         let mut requests = vec![Request {
             review,
             input: OnceCell::new(),
+            digests: RefCell::default(),
             subject: Subject::Object,
             path: Vec::new(),
             is_pod: is_pod(&value),
@@ -390,6 +447,7 @@ impl Judge {
         Some(Request {
             review: derived.review(),
             input: OnceCell::new(),
+            digests: RefCell::default(),
             subject: Subject::Pods,
             path: path.iter().cloned().chain(steps).collect(),
             is_pod: true,
@@ -409,18 +467,28 @@ impl Judge {
             Ok(true) => {}
             Err(error) => return Answer::Unknown(error.to_string()),
         }
-        match &asked.rule {
-            Err(reason) => Answer::Unknown(reason.clone()),
-            Ok((rule, parameters)) => {
-                let inventory = self.settings.inventory.as_ref().unwrap_or(&self.none);
-                {
-                    let input = request
-                        .input
-                        .get_or_init(|| Input::new(request.review.request().clone()));
-                    Answer::Says(rule.ask(parameters, input, inventory), subject)
-                }
-            }
+        let ready = match &asked.rule {
+            Err(reason) => return Answer::Unknown(reason.clone()),
+            Ok(ready) => ready,
+        };
+        let key = ready.sight.as_ref().map(|sight| (asked.member, request.digest(sight)));
+        if let Some(known) = key.as_ref().and_then(|key| self.known.borrow().get(key).cloned()) {
+            return Answer::Says(known, subject);
         }
+        let input = request
+            .input
+            .get_or_init(|| Input::new(request.review.request().clone()));
+        let inventory = self.settings.inventory.as_ref().unwrap_or(&self.none);
+        let evaluation = ready.rule.ask(&ready.parameters, input, inventory);
+        // An error may be one of time, and come out otherwise the next time.
+        if let Some(key) = key.filter(|_| !evaluation.failed) {
+            let mut known = self.known.borrow_mut();
+            if known.len() >= MOST_KNOWN {
+                known.clear();
+            }
+            known.insert(key, evaluation.clone());
+        }
+        Answer::Says(evaluation, subject)
     }
 }
 
@@ -431,7 +499,7 @@ enum Answer {
     /// It cannot be told, and why.
     Unknown(String),
     /// What it says, and of what.
-    Says(crate::rules::Evaluation, Subject),
+    Says(Evaluation, Subject),
 }
 
 fn is_pod(object: &Value) -> bool {

@@ -280,6 +280,36 @@ fn a_rule_that_looks_at_other_objects_needs_them() {
     assert!(!outcome(&rules, known, DEPLOYMENT).findings.is_empty());
 }
 
+#[test]
+fn equal_templates_get_one_answer_and_each_its_own_name() {
+    let named = r#"package p
+violation[{"msg": msg}] { msg := sprintf("Pod %v runs %v", [input.review.object.metadata.name, input.review.object.spec.containers[0].image]) }"#;
+    let rules = [
+        rule("latest", Effect::Deny, LATEST, on_pods("Original")),
+        rule("named", Effect::Deny, named, on_pods("Original")),
+    ];
+    let judge = ready(&rules, settings()).1;
+    let messages = |text: &str| {
+        let outcome = judged(&judge, text).unwrap().1;
+        let messages = outcome.findings.iter().map(|found| found.message.clone());
+        messages.collect::<Vec<_>>()
+    };
+    let other = DEPLOYMENT.replace("name: web,", "name: shop,");
+    assert_eq!(
+        messages(DEPLOYMENT),
+        ["container <app> runs app:latest", "Pod web-pod runs side:1.0"]
+    );
+    assert_eq!(
+        messages(&other),
+        ["container <app> runs app:latest", "Pod shop-pod runs side:1.0"]
+    );
+    assert_eq!(
+        messages(&other.replace("app:latest", "app:1.0")),
+        ["Pod shop-pod runs side:1.0"]
+    );
+    assert_eq!(judge.remembered(), 2, "of two equal templates and another one");
+}
+
 /// A report over the rules, with what they say of the texts.
 fn report(rules: &[GateRule], position: Position, stages: At<Stage>, at: At<&[GateRule]>, texts: &[&str]) -> Report {
     let _ = rules;

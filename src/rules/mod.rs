@@ -16,6 +16,7 @@ mod review;
 mod rule;
 mod schema;
 mod selector;
+mod sight;
 pub mod suite;
 mod template;
 
@@ -25,6 +26,7 @@ pub use matching::{Match, MatchError, Origin, UnknownNamespace};
 pub use review::{Operation, Review, ReviewError};
 pub use rule::{Evaluation, Input, Inventory, Rule, Violation};
 pub use schema::ParameterError;
+pub use sight::Sight;
 pub use template::{Source, Template, TemplateError};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::native;
 use super::normalise::{Refused, Version};
 use super::schema::{self, ParameterError, Unknown};
+use super::sight::Sight;
 use serde_json::Value;
 
 /// Where Gatekeeper asks for verdicts.
@@ -210,6 +211,14 @@ impl Template {
                 .filter(|line| !line.trim_start().starts_with('#'))
                 .any(|line| line.contains("inventory")),
             Code::Native(source) => format!("{source:?}").contains("namespaceObject"),
+        }
+    }
+
+    /// Returns what of a request the rule can see.
+    pub fn sight(&self) -> Sight {
+        match &self.code {
+            Code::Rego { texts, .. } => Sight::of(texts),
+            Code::Native(_) => Sight::everything(),
         }
     }
 
