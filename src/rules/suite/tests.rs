@@ -82,6 +82,7 @@ fn every_feature_of_a_rule_can_be_tested() {
         found
             .find(|(name, _)| *name == path)
             .map(|(_, text)| text.as_bytes().to_vec())
+            .ok_or_else(|| "no such file".to_owned())
     };
     let suite = Suite::parse("suite.yaml", &file("suite.yaml").unwrap()).unwrap();
     let result = run(
@@ -90,6 +91,7 @@ fn every_feature_of_a_rule_can_be_tested() {
             read: &file,
             template: &no_template,
         },
+        &Selection::default(),
     );
     assert!(result.passed(), "{result:#?}");
     assert_eq!(result.tests.len(), 8);
