@@ -122,7 +122,7 @@ fn suites_of_gatekeeper_are_run_as_they_are() {
         let run = folder.run(line).expect(0);
         assert!(
             run.stdout
-                .ends_with("\nPassed: 1 suite; 3 tests: 3 passed; 10 cases: 9 passed, 1 skipped.\n"),
+                .ends_with("\nPassed: 1 suite; 4 tests: 4 passed; 14 cases: 13 passed, 1 skipped.\n"),
             "{run:?}"
         );
     }
@@ -130,8 +130,9 @@ fn suites_of_gatekeeper_are_run_as_they_are() {
     insta::assert_snapshot!(run.stdout, @"
     library/labels/suite.yaml
       pass  labels (1 case)
+      pass  in CEL (1 case)
 
-    Passed: 1 suite; 1 test: 1 passed; 1 case: 1 passed.
+    Passed: 1 suite; 2 tests: 2 passed; 2 cases: 2 passed.
     ");
 }
 
@@ -259,6 +260,7 @@ fn a_suite_with_a_mistake_costs_only_itself() {
             skip  not yet
       pass  others (3 cases)
       pass  expanded (2 cases)
+      pass  in CEL (4 cases)
 
     library/lost/suite.yaml
       error labels: 1 of 1 cases could not be run
@@ -267,7 +269,7 @@ fn a_suite_with_a_mistake_costs_only_itself() {
     library/missing/suite.yaml
       error labels: template.yaml: no such file
 
-    Not all could be run: 3 suites and 2 mistakes in files; 5 tests: 3 passed, 2 could not be run; 11 cases: 9 passed, 1 could not be run, 1 skipped.
+    Not all could be run: 3 suites and 2 mistakes in files; 6 tests: 4 passed, 2 could not be run; 15 cases: 13 passed, 1 could not be run, 1 skipped.
     --- stderr
     error: syntax error
      --> library/broken.yaml:3:8
@@ -285,8 +287,8 @@ fn a_suite_with_a_mistake_costs_only_itself() {
     ");
     insta::assert_snapshot!(folder.read("out.xml"), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="aksgate" tests="14" failures="0" errors="4">
-      <testsuite name="library/labels/suite.yaml" tests="10" failures="0" errors="0" skipped="1">
+    <testsuites name="aksgate" tests="18" failures="0" errors="4">
+      <testsuite name="library/labels/suite.yaml" tests="14" failures="0" errors="0" skipped="1">
         <testcase classname="library/labels/suite.labels" name="allowed"/>
         <testcase classname="library/labels/suite.labels" name="denied"/>
         <testcase classname="library/labels/suite.labels" name="counted"/>
@@ -299,6 +301,10 @@ fn a_suite_with_a_mistake_costs_only_itself() {
         <testcase classname="library/labels/suite.others" name="asked for by somebody"/>
         <testcase classname="library/labels/suite.expanded" name="the pod of a deployment"/>
         <testcase classname="library/labels/suite.expanded" name="a pod itself"/>
+        <testcase classname="library/labels/suite.in CEL" name="allowed"/>
+        <testcase classname="library/labels/suite.in CEL" name="denied"/>
+        <testcase classname="library/labels/suite.in CEL" name="the pod of a deployment"/>
+        <testcase classname="library/labels/suite.in CEL" name="not asked for by those who are left alone"/>
       </testsuite>
       <testsuite name="library/lost/suite.yaml" tests="1" failures="0" errors="1" skipped="0">
         <testcase classname="library/lost/suite.labels" name="a">
