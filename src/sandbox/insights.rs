@@ -1,4 +1,4 @@
-//! Policy Insights: evaluations and remediations; [`states`] are its compliance states.
+//! Policy Insights: evaluations and remediations; its compliance states have a file of their own.
 //!
 //! An evaluation on demand takes its time and changes nothing of what the add-on reports; a remediation ends without having deployed
 //! anything.
@@ -50,7 +50,7 @@ pub fn states(state: &mut State, call: &Call) -> Result<Response, ArmError> {
 /// Answers a request for the states of objects in clusters.
 ///
 /// # Errors
-/// As [`states`].
+/// As [`states()`].
 pub fn components(state: &State, call: &Call) -> Result<Response, ArmError> {
     if call.request.method != "POST" {
         return Err(ArmError::method_not_allowed(&call.request.method));

@@ -1,7 +1,7 @@
 //! What Azure Policy's add-on has put into a cluster, and what it does there: the sandbox's own account of it.
 //!
-//! [`past`] says how things stood at a time, [`resolve`] which policies an assignment means for a cluster, [`matching`] which objects a
-//! constraint is about, [`addon`] when a cluster learns, looks and reports, [`judge`] what the rules say. It must not know requests, and
+//! `past` says how things stood at a time, `resolve` which policies an assignment means for a cluster, `matching` which objects a
+//! constraint is about, `addon` when a cluster learns, looks and reports, `judge` what the rules say. It must not know requests, and
 //! shares nothing with the client but the engine that evaluates one rule.
 
 pub mod addon;
