@@ -89,6 +89,7 @@ pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
                 now: plan.header.time,
                 parallelism: 1,
                 stop: &stop,
+                ask_again: &|_| Box::pin(async { Ok(()) }),
                 started: &|_| {},
                 finished: &|_, _| {},
             },
@@ -376,6 +377,7 @@ fn an_interrupted_run_waits_for_nothing() {
             now: plan.header.time,
             parallelism: 1,
             stop: &stop,
+            ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| stop.store(true, Ordering::SeqCst),
             finished: &|_, _| {},
         };

@@ -12,9 +12,11 @@ mod gather;
 mod init;
 mod inquiry;
 mod lock;
+mod past_guards;
 mod plan;
 mod preflight;
 mod render;
+mod rollout;
 mod sandbox;
 mod schema;
 mod show;
@@ -55,6 +57,7 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Apply(apply::Args),
+    Rollout(rollout::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
     Sandbox(sandbox::Args),
@@ -73,6 +76,7 @@ impl Command {
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
+            Command::Rollout(_) => "rollout",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Sandbox(_) => "sandbox",
@@ -131,6 +135,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Rollout(args) => rollout::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Sandbox(args) => sandbox::run(context, &args).await,

@@ -13,4 +13,5 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod rollout;
 pub mod text;
