@@ -7,7 +7,7 @@ use super::gather::{gather, known_gates};
 use super::past_guards::reason;
 use crate::config::Environment;
 use crate::desired::{Controls, Order};
-use crate::model::Stage;
+use crate::model::{Period, Stage};
 use crate::rollout::{Ladder, Position};
 use crate::view::printer::Format;
 use crate::view::rollout as view;
@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
   aksgate rollout pause prod pod-security --reason 'release week'
   aksgate rollout resume prod pod-security
   aksgate rollout undo prod pod-security --reason 'the shop is down'
-  aksgate rollout undo prod pod-security --to audit --reason 'the shop is down' --yes")]
+  aksgate rollout undo prod pod-security --to audit --reason 'the shop is down' --yes
+  aksgate rollout relax prod pod-security --for 4h --ring canary --reason 'restore of the backup'")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +37,7 @@ enum Command {
     Pause(PauseArgs),
     Resume(ResumeArgs),
     Undo(UndoArgs),
+    Relax(RelaxArgs),
 }
 
 /// Show the way of every gate: where it stands, since when, what holds it, and when it can go on
@@ -100,6 +102,29 @@ struct UndoArgs {
     yes: bool,
 }
 
+/// Let everything by for a while; Azure itself ends it
+///
+/// An exemption of the whole scope or of a ring, with an end. Nothing has to run for it to end. Meanwhile the gate's state there is Exempt.
+#[derive(Debug, clap::Args)]
+struct RelaxArgs {
+    /// The environment
+    env: String,
+    /// The gate
+    gate: String,
+    /// For how long, such as `4h`
+    #[arg(long = "for", value_name = "PERIOD")]
+    period: String,
+    /// In this ring only
+    #[arg(long, value_name = "RING")]
+    ring: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     match &args.command {
         Command::Show(args) => show(context, args).await,
@@ -115,6 +140,22 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let order = |environment: &Environment| {
                 let to = args.to.as_deref().map(|to| position(environment, to)).transpose()?;
                 Ok(Order::Undo { to, reason: why })
+            };
+            order_gate(context, (&args.env, &args.gate), args.yes, order).await
+        }
+        Command::Relax(args) => {
+            let why = reason(&args.reason)?;
+            let period = Period::parse(&args.period).filter(|period| period.seconds() > 0);
+            let period = period.ok_or_else(|| {
+                CommandError::usage(format!("`{}` is no period", args.period)).hint("write `4h`, `90m` or `1d`")
+            })?;
+            let order = |environment: &Environment| {
+                let ring = args.ring.as_deref().map(|name| ring(environment, name)).transpose()?;
+                Ok(Order::Relax {
+                    period,
+                    ring,
+                    reason: why,
+                })
             };
             order_gate(context, (&args.env, &args.gate), args.yes, order).await
         }
@@ -155,7 +196,7 @@ async fn order_gate(
     let gates = [gate.to_owned()];
     known_gates(environment, &gates)?;
     let order = order(environment)?;
-    let back = matches!(order, Order::Undo { .. });
+    let back = matches!(order, Order::Undo { .. } | Order::Relax { .. });
     let connection = context.connect(&loaded.dir, environment)?;
     let controls = Controls {
         orders: BTreeMap::from([(gate.to_owned(), order)]),
@@ -164,7 +205,7 @@ async fn order_gate(
     let gathered = gather(context, &loaded, environment, &connection, (&gates, controls)).await?;
     let consent = Consent {
         yes,
-        // To take a gate back is to weaken it: the command is what allows it.
+        // To take a gate back, or to relax it, is to weaken it: the command is what allows it.
         weakenings: if back { &gates } else { &[] },
     };
     let (plan, refused) = (&gathered.plan, BTreeMap::new());
@@ -176,6 +217,20 @@ async fn order_gate(
         &connection,
     )
     .await
+}
+
+/// Returns the number of a ring.
+fn ring(environment: &Environment, name: &str) -> Result<usize, CommandError> {
+    let rings = &environment.rollout.rings;
+    rings.iter().position(|ring| ring.name == name).ok_or_else(|| {
+        let names: Vec<&str> = rings.iter().map(|ring| ring.name.as_str()).collect();
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        CommandError::usage(format!("there is no ring `{name}`")).hint(format!("the environment has {known}"))
+    })
 }
 
 /// Reads `audit`, the name of a ring, or a position as marks write it.

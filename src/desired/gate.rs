@@ -155,7 +155,7 @@ impl<'a> Case<'a> {
                 }),
         };
         let beyond = match (same, sources.controls.orders.get(&gate.name)) {
-            (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume)) if !enables => {
+            (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. })) if !enables => {
                 further((ladder(sources, gate), &self.definition), object, decision.position)
             }
             _ => BTreeSet::new(),
@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
         let state = newest.and_then(|(object, _)| object.mark_state());
         let live = state.and_then(|state| state.paused);
         match self.sources.controls.orders.get(&self.gate.name) {
-            None => live,
+            None | Some(Order::Relax { .. }) => live,
             Some(Order::Resume) => None,
             Some(Order::Pause { reason } | Order::Undo { reason, .. }) => Some(reason.clone()),
         }

@@ -2,7 +2,7 @@
 
 use super::Sources;
 use crate::config::{Advance, Gate, InitiativeKind};
-use crate::model::{ResourceId, Stage, Timestamp};
+use crate::model::{Period, ResourceId, Stage, Timestamp};
 use crate::observed::{LiveObject, Observed};
 use crate::rollout::{
     Decision, GateEvidence, Guard, Hold, Ladder, Position, Question, Source, SourceGate, Standing, Uncovered, decide,
@@ -49,6 +49,15 @@ pub enum Order {
     Undo {
         /// How far back; one position if nothing is said.
         to: Option<Position>,
+        /// Why.
+        reason: String,
+    },
+    /// It is to let everything by for a while, and Azure itself ends that.
+    Relax {
+        /// For how long.
+        period: Period,
+        /// In which ring; everywhere if none is named.
+        ring: Option<usize>,
         /// Why.
         reason: String,
     },
@@ -188,7 +197,7 @@ pub(super) fn decision(sources: Sources<'_>, gate: &Gate, known: &Known<'_>) -> 
         .map_or(Position::Off, |standing| standing.position);
     let most = match sources.controls.orders.get(&gate.name) {
         None => return decision,
-        Some(Order::Pause { .. } | Order::Resume) => stands,
+        Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. }) => stands,
         Some(Order::Undo { to, .. }) => {
             let way = ladder(sources, gate).positions();
             let before = way.into_iter().take_while(|position| *position < stands).last();
@@ -262,7 +271,6 @@ pub(super) fn position_name(gate: &Gate, ladder: Ladder<'_>, position: Position)
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::Period;
 
     /// A gate that asks for deny.
     pub fn gate() -> Gate {

@@ -248,6 +248,49 @@ fn a_gate_goes_back_at_once_and_no_further_until_it_is_resumed() {
 }
 
 #[test]
+fn a_relaxation_lets_a_ring_off_until_its_end_whatever_is_planned_meanwhile() {
+    let mut azure = arrived(1);
+    let relax = Controls {
+        orders: BTreeMap::from([(
+            "own-gate".to_owned(),
+            Order::Relax {
+                period: Period::from_seconds(4 * 3_600),
+                ring: Some(2),
+                reason: "restore".into(),
+            },
+        )]),
+        ..sound(&azure)
+    };
+    let plan = apply(&mut azure, &ringed(1), &relax, None);
+    assert_eq!(summary(&plan), ["create policyExemption weakens"]);
+    let exemption = |azure: &Azure| {
+        let found = azure
+            .objects
+            .iter()
+            .find(|((kind, _), _)| *kind == Kind::PolicyExemption);
+        found.map(|(_, wire)| wire["properties"].clone())
+    };
+    let properties = exemption(&azure).unwrap();
+    assert_eq!(
+        properties["expiresOn"],
+        now().plus(Period::from_seconds(4 * 3_600)).to_string()
+    );
+    let selector = json!({"kind": "resourceLocation", "in": ["japaneast"]});
+    assert_eq!(properties["resourceSelectors"][0]["selectors"][0], selector);
+    let controls = sound(&azure);
+    let plan = apply(&mut azure, &ringed(1), &controls, None);
+    assert_eq!(summary(&plan), Vec::<String>::new());
+    assert!(
+        plan.findings
+            .iter()
+            .any(|finding| finding.sentence.contains("is relaxed"))
+    );
+    let later = now().plus(Period::from_seconds(5 * 3_600));
+    let (plan, _) = plan_at(&ringed(1), &observe(&azure), &[], (&controls, later));
+    assert_eq!(summary(&plan), ["delete policyExemption tightens"]);
+}
+
+#[test]
 fn a_guard_that_is_overridden_is_in_the_mark_with_its_reason() {
     let mut azure = guarded();
     apply(&mut azure, &ringed(1), &Controls::default(), None);
