@@ -10,13 +10,14 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`evidence`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`clock`] the only time, [`view`] the only printer;
 //! [`observe`] reads and [`apply`] writes through `arm`; [`commands`] is the only place that knows them all.
 //!
 //! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
 
+pub mod admission;
 pub mod apply;
 pub mod arm;
 pub mod catalog;
@@ -35,6 +36,7 @@ pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod preflight;
+pub mod promotion;
 pub mod remark;
 pub mod render;
 pub mod rollout;

@@ -9,12 +9,12 @@ use crate::apply::{self, Outcome, Report, Run};
 use crate::config::Environment;
 use crate::desired::Controls;
 use crate::kinds::Kind;
-use crate::plan::{Plan, Step};
+use crate::plan::{Checked, Plan, Step};
 use crate::rollout::Guard;
 use crate::view::printer::{Format, Verbosity};
 use crate::view::text::json;
 use crate::view::{apply as view, plan as plan_view};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,13 +69,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         ..Controls::default()
     };
     let gathered = gather(context, &loaded, environment, &connection, (gates, controls)).await?;
-    let (plan, refused) = match saved {
+    let checked = match saved {
         Some(saved) => {
             not_expired(&saved, &gathered)?;
-            let checked = crate::plan::check(saved, &gathered.plan);
-            (checked.plan, checked.refused)
+            crate::plan::check(saved, &gathered.plan)
         }
-        None => (gathered.plan.clone(), BTreeMap::new()),
+        None => Checked::fresh(gathered.plan.clone()),
     };
     let consent = Consent {
         yes: args.yes,
@@ -84,7 +83,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     finish(
         context,
         consent,
-        (&plan, &refused),
+        &checked,
         (&loaded, environment, &gathered),
         &connection,
     )
@@ -111,11 +110,11 @@ pub(super) struct Consent<'a> {
 pub(super) async fn finish(
     context: &Context,
     consent: Consent<'_>,
-    (plan, refused): (&Plan, &BTreeMap<String, String>),
+    checked: &Checked,
     (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
     connection: &Connection,
 ) -> Result<Exit, CommandError> {
-    let printer = &context.printer;
+    let (printer, plan) = (&context.printer, &checked.plan);
     let shown = |paint| {
         let (width, verbose) = (printer.width, printer.verbosity == Verbosity::Verbose);
         plan_view::human(plan, plan_view::Layout { paint, width, verbose })
@@ -129,7 +128,7 @@ pub(super) async fn finish(
     if plan.pending().next().is_some() {
         confirm(context, consent.yes, plan)?;
     }
-    let report = carry_out(context, (plan, refused), (loaded, environment, gathered), connection).await?;
+    let report = carry_out(context, checked, (loaded, environment, gathered), connection).await?;
     let exit = ended(&report);
     let calls = connection.client.calls();
     match printer.format {
@@ -234,10 +233,11 @@ fn confirm(context: &Context, yes: bool, plan: &Plan) -> Result<(), CommandError
 /// Carries the plan out. Ctrl-C and SIGTERM stop new writes, and those under way are finished; a second one drops them.
 async fn carry_out(
     context: &Context,
-    (plan, refused): (&Plan, &BTreeMap<String, String>),
+    checked: &Checked,
     (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
     connection: &Connection,
 ) -> Result<Report, CommandError> {
+    let plan = &checked.plan;
     let (stop, wrote) = (AtomicBool::new(false), AtomicBool::new(false));
     let printer = &context.printer;
     let progress = printer.progress(plan.pending().count());
@@ -251,12 +251,17 @@ async fn carry_out(
     };
     let ask_again = |step: &Step| -> apply::Answer<'_> {
         let step = step.clone();
-        Box::pin(async move { still_open(connection, (loaded, environment, gathered), &step).await })
+        Box::pin(async move {
+            if let Some(closed) = checked.closed.get(&step.id) {
+                return Err(closed.clone());
+            }
+            still_open(connection, (loaded, environment, gathered), &step).await
+        })
     };
     let run = Run {
         client: &connection.client,
         ours: (&loaded.estate.owner, &plan.header.environment),
-        refused,
+        refused: &checked.refused,
         documents: &gathered.documents,
         plan_id: &plan.header.plan_id,
         now: gathered.now,

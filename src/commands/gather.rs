@@ -2,17 +2,18 @@
 
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::CommandError;
+use super::evidence;
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
 use crate::desired::{self, Controls, Desired, DesiredError, DesiredObject, GateRollout, Sources};
+use crate::evidence::Forecast;
 use crate::kinds::Kind;
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
-use crate::observe::{built_ins, observe, refine};
+use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
 use crate::plan::{Action, Header, Inputs, Plan, Step, make};
 use crate::render::Renderer;
-use crate::rollout::GateEvidence;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,8 @@ pub async fn gather(
         futures::try_join!(observe(client, environment), built_ins(client, uses)).map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
     controls.source = source(loaded, environment, connection).await;
-    controls.evidence = heard(connection, environment, &observed, None).await?;
+    let heard = evidence::heard(loaded, environment, connection, (&observed, now), gates).await?;
+    controls.evidence.clone_from(&heard.gates);
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
     let mut wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
@@ -103,7 +105,8 @@ pub async fn gather(
         findings,
         gates,
     };
-    let plan = make(inputs);
+    let mut plan = make(inputs);
+    plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
     let documents = objects
         .into_iter()
         .map(|object| ((object.kind, object.id), object.body))
@@ -119,18 +122,6 @@ pub async fn gather(
     })
 }
 
-/// Returns what was heard of the clusters, by assignment; of one gate, what is known this moment.
-///
-/// Nothing is read yet, so that nothing is known: no gate closes on it.
-async fn heard(
-    _connection: &Connection,
-    _environment: &Environment,
-    _observed: &Observed,
-    _gate: Option<&str>,
-) -> Result<BTreeMap<ResourceId, GateEvidence>, CommandError> {
-    Ok(BTreeMap::new())
-}
-
 /// Decides once more on a step that relies on evidence, with what is heard of the clusters this moment.
 ///
 /// # Errors
@@ -141,15 +132,15 @@ pub async fn still_open(
     step: &Step,
 ) -> Result<(), String> {
     let Some(gate) = &step.gate else { return Ok(()) };
-    let evidence = heard(connection, environment, &gathered.observed, Some(gate))
+    let time = connection.client.server_time();
+    let now = time.map_or(gathered.now, |time| time.server);
+    let evidence = evidence::heard_now(loaded, environment, connection, (&gathered.observed, now), gate)
         .await
         .map_err(|error| format!("its evidence cannot be read again: {}", error.summary))?;
     let controls = Controls {
         evidence,
         ..gathered.controls.clone()
     };
-    let time = connection.client.server_time();
-    let now = time.map_or(gathered.now, |time| time.server);
     let gates = std::slice::from_ref(gate);
     let inputs = (&gathered.observed, &gathered.judgement, &controls);
     let wanted = want(loaded, environment, inputs, now, gates).map_err(|error| error.summary)?;
@@ -209,6 +200,20 @@ pub fn want(
         now,
     };
     desired::objects(sources, gates).map_err(|error| desired_error(&error))
+}
+
+/// Says of the gates that are to deny and do not yet who would be hit.
+fn forecasts(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    (observed, heard): (&Observed, &Evidence),
+    gates: &[String],
+) -> Vec<Forecast> {
+    let owner = &loaded.estate.owner;
+    let standing = evidence::standing(owner, environment, observed, gates);
+    let climbing = standing.iter().filter(|of| of.is_to_deny());
+    let forecasts = climbing.filter_map(|of| evidence::forecast(of, heard));
+    forecasts.filter(Forecast::says_something).collect()
 }
 
 /// Returns the documents of an environment as far as they can be made without asking Azure.

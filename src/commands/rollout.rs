@@ -8,6 +8,7 @@ use super::past_guards::reason;
 use crate::config::Environment;
 use crate::desired::{Controls, Order};
 use crate::model::{Period, Stage};
+use crate::plan::Checked;
 use crate::rollout::{Ladder, Position};
 use crate::view::printer::Format;
 use crate::view::rollout as view;
@@ -208,11 +209,11 @@ async fn order_gate(
         // To take a gate back, or to relax it, is to weaken it: the command is what allows it.
         weakenings: if back { &gates } else { &[] },
     };
-    let (plan, refused) = (&gathered.plan, BTreeMap::new());
+    let checked = Checked::fresh(gathered.plan.clone());
     finish(
         context,
         consent,
-        (plan, &refused),
+        &checked,
         (&loaded, environment, &gathered),
         &connection,
     )

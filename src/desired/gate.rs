@@ -7,7 +7,7 @@ use super::checks::properties;
 use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
 use super::content::{Definition, definition, no_effect, parameters};
 use super::identity::{identity, keep_roles, roles};
-use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_name};
+use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_name, undone_to};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
@@ -107,6 +107,7 @@ impl<'a> Case<'a> {
         let known = Known {
             standing: stands.map(|(object, _)| self.standing(object)),
             assignment: same.map(|(object, _)| *object),
+            furthest: self.furthest(),
             digest: &self.digest,
             uncovered: self.uncovered,
             closed: unaccepted.iter().map(lock_hold).collect(),
@@ -210,6 +211,12 @@ impl<'a> Case<'a> {
     fn standing(&self, object: &LiveObject) -> Standing {
         let ladder = ladder(self.sources, self.gate);
         standing((self.gate, Some(&self.definition)), ladder, object, &self.digest)
+    }
+
+    /// How far the gate is closed by whichever of its assignments.
+    fn furthest(&self) -> Position {
+        let positions = self.live.iter().map(|(object, _)| self.standing(object).position);
+        positions.max().unwrap_or(Position::Off)
     }
 
     /// The assignment that carries the wanted content, or may be changed in place to carry it.
@@ -320,7 +327,7 @@ impl<'a> Case<'a> {
         let (sources, gate) = (self.sources, self.gate);
         let enables = gate.kind == InitiativeKind::Enablement;
         let ladder = ladder(sources, gate);
-        let undone = matches!(sources.controls.orders.get(&gate.name), Some(Order::Undo { .. }));
+        let undone = undone_to(sources, gate, known.furthest);
         let mut higher = Vec::new();
         for (object, mark) in self.live.iter().filter(|(object, _)| object.id != *id) {
             let stands = self.standing(object).position;
@@ -328,7 +335,7 @@ impl<'a> Case<'a> {
                 // Who asks for no more than audit asks for the end of what deploys.
                 let over = stands > decision.position && Position::of(gate.target) > decision.position;
                 over.then(|| STILL_ENFORCES.to_owned())
-            } else if undone || !denies_somewhere(object) {
+            } else if !denies_somewhere(object) || undone.is_some_and(|to| stands > to) {
                 None
             } else if let Some(assignment) = known.assignment {
                 let asked = Known {

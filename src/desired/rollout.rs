@@ -104,6 +104,8 @@ pub(super) struct Known<'a> {
     pub standing: Option<Standing>,
     /// The assignment.
     pub assignment: Option<&'a LiveObject>,
+    /// How far the gate is closed by whichever of its assignments.
+    pub furthest: Position,
     /// The digest of the content.
     pub digest: &'a str,
     /// The clusters on which a gate would not act.
@@ -198,15 +200,21 @@ pub(super) fn decision(sources: Sources<'_>, gate: &Gate, known: &Known<'_>) -> 
     let most = match sources.controls.orders.get(&gate.name) {
         None => return decision,
         Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. }) => stands,
-        Some(Order::Undo { to, .. }) => {
-            let way = ladder(sources, gate).positions();
-            let before = way.into_iter().take_while(|position| *position < stands).last();
-            to.or(before).unwrap_or(stands).min(stands)
-        }
+        Some(Order::Undo { .. }) => undone_to(sources, gate, known.furthest).unwrap_or(stands).min(stands),
     };
     decision.position = decision.position.min(most.max(Position::Audit));
     decision.overridden.clear();
     decision
+}
+
+/// Returns how far back a gate is to go that is closed as far as `furthest`, if a person asks for that.
+pub(super) fn undone_to(sources: Sources<'_>, gate: &Gate, furthest: Position) -> Option<Position> {
+    let Some(Order::Undo { to, .. }) = sources.controls.orders.get(&gate.name) else {
+        return None;
+    };
+    let way = ladder(sources, gate).positions();
+    let before = way.into_iter().take_while(|position| *position < furthest).last();
+    Some(to.or(before).unwrap_or(furthest).max(Position::Audit))
 }
 
 fn window(sources: Sources<'_>) -> Option<Hold> {

@@ -6,13 +6,15 @@
 use super::judge::{Standing, standing};
 use super::{Component, Count, Coverage, GateEvidence, Namespaces, Rows};
 use crate::model::ResourceId;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many workloads a forecast names at most.
 const MOST_NAMED: usize = 50;
 
 /// Who would be hit if a gate denied now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Forecast {
     /// The gate.
     pub gate: String,
@@ -31,11 +33,13 @@ pub struct Forecast {
 }
 
 /// A workload that breaks a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hit {
     /// The cluster's name.
     pub cluster: String,
     /// The namespace; none for objects that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its kind, such as `Deployment`.
     pub kind: String,
@@ -50,11 +54,13 @@ pub struct Hit {
 }
 
 /// A namespace of a cluster with workloads that break a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Place {
     /// The cluster's name.
     pub cluster: String,
     /// The namespace; none for objects that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// How many workloads.
     pub workloads: usize,
@@ -67,6 +73,18 @@ struct Sum {
     guessed: bool,
     objects: BTreeSet<Component>,
     members: BTreeSet<String>,
+}
+
+impl Forecast {
+    /// Returns how many workloads would be hit, as far as is known.
+    pub fn workloads(&self) -> usize {
+        self.hits.len().saturating_add(self.more)
+    }
+
+    /// Returns whether it says anything: whom it names, or that there is nobody. Where nothing was heard the guards say so.
+    pub fn says_something(&self) -> bool {
+        !self.hits.is_empty() || self.unknown.is_empty()
+    }
 }
 
 /// Returns who would be hit by a step of a gate to deny, on the clusters that it is meant to act on.

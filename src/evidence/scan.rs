@@ -38,6 +38,11 @@ impl Heard {
         matches!(self, Heard::NotYet { .. } | Heard::TooOld(_))
     }
 
+    /// Returns whether nothing is missing: it was reported, or is not asked for.
+    pub fn is_well(&self) -> bool {
+        matches!(self, Heard::Reported(_) | Heard::NotAsked(_))
+    }
+
     /// Returns the word for it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ mod tests;
 pub use checked::{Checked, check};
 pub use make::{Inputs, make};
 
+use crate::evidence::Forecast;
 use crate::kinds::{Direction, Kind, Plane};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observed::Fingerprint;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What a reader should know besides.
     pub findings: Vec<Finding>,
+    /// Who would be hit if a gate denied that does not yet, by gate.
+    pub forecasts: Vec<Forecast>,
 }
 
 /// What a plan is of, and when it was made.

@@ -140,7 +140,8 @@ impl fmt::Display for MemberState {
 }
 
 /// How many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Count {
     /// As many as were seen.
     pub n: u64,

@@ -126,11 +126,17 @@ pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
         );
         return Some(hold(Guard::Coverage, sentence));
     }
-    let none = evidence.is_some_and(|evidence| !evidence.clusters.iter().any(|cluster| cluster.coverage.counts()));
-    (total == 0 && none).then(|| {
-        let sentence = "no cluster in scope is left that the gate would act on, so nothing can be said of it";
-        hold(Guard::Coverage, sentence.to_owned())
-    })
+    let evidence = evidence.filter(|_| total == 0)?;
+    let here = |cluster: &ClusterEvidence| question.ladder.takes(ring, &cluster.location);
+    // A ring without a cluster closes nothing; one whose clusters are all let off would close on none that was looked at.
+    let sentence = if evidence.clusters.iter().any(here) {
+        format!("every cluster {place} is let off, so nothing can be said of what would be refused there")
+    } else if evidence.clusters.iter().any(|cluster| cluster.coverage.counts()) {
+        return None;
+    } else {
+        "no cluster in scope is left that the gate would act on, so nothing can be said of it".to_owned()
+    };
+    Some(hold(Guard::Coverage, sentence))
 }
 
 fn ladder_is_plain(question: &Question<'_>) -> bool {

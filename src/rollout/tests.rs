@@ -227,6 +227,10 @@ fn each_guard_holds_alone_and_says_why() {
             "coverage: 1 cluster of the ring would not be guarded: c-northeurope (stopped)",
         ),
         (
+            Case::default().change(|evidence| open(evidence, Coverage::Exempt { until: None })),
+            "coverage: every cluster of the ring is let off, so nothing can be said of what would be refused there",
+        ),
+        (
             Case::default().change(|evidence| evidence.clusters.clear()),
             "coverage: no cluster in scope is left that the gate would act on, so nothing can be said of it",
         ),

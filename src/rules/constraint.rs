@@ -10,6 +10,7 @@ pub struct Constraint {
     name: String,
     matching: Match,
     parameters: Value,
+    action: String,
 }
 
 /// Why a document is no constraint of a template.
@@ -29,6 +30,9 @@ pub enum ConstraintError {
     /// The parameters are no mapping.
     #[error("`spec.parameters` must be a mapping")]
     Parameters,
+    /// The action is no text.
+    #[error("`spec.enforcementAction` must be a text")]
+    Action,
     /// The `match` block cannot be taken.
     #[error("`spec`: {0}")]
     Match(#[from] MatchError),
@@ -53,7 +57,12 @@ impl Constraint {
         if parameters.is_some_and(|parameters| !parameters.is_object() && !parameters.is_null()) {
             return Err(ConstraintError::Parameters);
         }
+        let action = match document.pointer("/spec/enforcementAction") {
+            None | Some(Value::Null) => "",
+            Some(action) => action.as_str().ok_or(ConstraintError::Action)?,
+        };
         Ok(Constraint {
+            action: if action.is_empty() { "deny" } else { action }.to_owned(),
             name: name.to_owned(),
             matching: Match::new(document.pointer("/spec/match"))?,
             parameters: template.parameters(parameters),
@@ -73,5 +82,10 @@ impl Constraint {
     /// Returns the parameters, with the defaults of the template.
     pub fn parameters(&self) -> &Value {
         &self.parameters
+    }
+
+    /// Returns what is done with violations, as it is written: `deny` if nothing is.
+    pub fn enforcement_action(&self) -> &str {
+        &self.action
     }
 }

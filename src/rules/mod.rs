@@ -5,6 +5,9 @@
 
 mod builtins;
 mod constraint;
+pub mod defaults;
+pub mod expansion;
+mod kinds;
 mod matching;
 mod normalise;
 mod review;
@@ -15,8 +18,9 @@ pub mod suite;
 mod template;
 
 pub use constraint::{Constraint, ConstraintError};
+pub use kinds::strip_nulls;
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
-pub use review::{Review, ReviewError};
+pub use review::{Operation, Review, ReviewError};
 pub use rule::{Evaluation, Inventory, Rule, Violation};
 pub use template::{Source, Template, TemplateError};
 

@@ -248,6 +248,38 @@ fn a_gate_goes_back_at_once_and_no_further_until_it_is_resumed() {
 }
 
 #[test]
+fn a_gate_that_goes_back_keeps_the_generations_that_stand_no_further() {
+    let undo = |azure: &Azure, to| Controls {
+        orders: BTreeMap::from([("own-gate".to_owned(), Order::Undo { to, reason: "r".into() })]),
+        ..sound(azure)
+    };
+    // The first generation denies in one ring, the second one climbs beside it.
+    let mut azure = guarded();
+    for members in [1, 1, 2] {
+        let controls = sound(&azure);
+        apply(&mut azure, &ringed(members), &controls, None);
+    }
+    assert_eq!(
+        (assignments(&azure), closed(&azure)),
+        (2, [Stage::Deny, Stage::Audit, Stage::Audit])
+    );
+    let mut kept = azure.clone();
+    let controls = undo(&kept, Some(Position::Rings(1)));
+    apply(&mut kept, &ringed(2), &controls, None);
+    assert_eq!(
+        (assignments(&kept), closed(&kept)),
+        (2, [Stage::Deny, Stage::Audit, Stage::Audit])
+    );
+    let controls = undo(&azure, None);
+    apply(&mut azure, &ringed(2), &controls, None);
+    assert_eq!(
+        (assignments(&azure), closed(&azure)),
+        (1, [Stage::Audit; 3]),
+        "one position back"
+    );
+}
+
+#[test]
 fn a_relaxation_lets_a_ring_off_until_its_end_whatever_is_planned_meanwhile() {
     let mut azure = arrived(1);
     let relax = Controls {
