@@ -174,3 +174,32 @@ fn a_tightened_gate_that_denies_is_succeeded_without_a_gap() {
     let gate = show(&folder);
     assert_eq!((&gate["before"], &gate["stands"]), (&json!([]), &json!("deny-1")));
 }
+
+#[test]
+fn a_step_waits_for_the_environment_before_and_for_its_hours() {
+    let folder = Folder::shipped();
+    let keys = "promotesFrom: dev\nadvance: auto\nwindows: {timeZone: Europe/Berlin, open: [{days: [sat], hours: \"09:00-10:00\"}]}";
+    folder.edit("environments/test.yaml", "\ngates:\n", &format!("\n{keys}\ngates:\n"));
+    folder.run("apply test --sandbox --yes --quiet").expect(0);
+    folder.run("sandbox advance 3d3h").expect(0);
+    let show = || {
+        let run = folder.run("rollout show test --sandbox --gate pod-security --format json");
+        run.expect(0).json()["gates"][0].clone()
+    };
+    let reason = |gate: &Value, guard: &str| {
+        let reasons = gate["held"]["reasons"].as_array().unwrap().iter();
+        reasons.clone().find(|reason| reason["guard"] == guard).unwrap().clone()
+    };
+    let gate = show();
+    assert_eq!(
+        reason(&gate, "source-environment")["sentence"],
+        "`dev`, which it comes from, has no such gate"
+    );
+    // A Saturday in winter, by the clock of Berlin.
+    assert_eq!(reason(&gate, "window")["opens"], "2027-01-09T08:00:00Z");
+    folder.run("apply dev --sandbox --yes --quiet").expect(0);
+    assert_eq!(
+        reason(&show(), "source-environment")["sentence"],
+        "stands at audit in `dev`, which it comes from, and not at deny yet"
+    );
+}
