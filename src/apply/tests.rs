@@ -72,6 +72,11 @@ fn plan(steps: Vec<Step>) -> Plan {
 
 /// Carries out the steps and returns what became of the last one.
 pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
+    outcome_when(script, steps, Ok(()))
+}
+
+/// As [`outcome`], where the evidence that is asked for once more says so.
+pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Result<(), String>) -> Outcome {
     let documents = steps
         .iter()
         .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))
@@ -90,6 +95,10 @@ pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
                 now: plan.header.time,
                 parallelism: 1,
                 stop: &stop,
+                ask_again: &|_| {
+                    let heard = heard.clone();
+                    Box::pin(async { heard })
+                },
                 started: &|_| {},
                 finished: &|_, _| {},
             },
@@ -377,6 +386,7 @@ fn an_interrupted_run_waits_for_nothing() {
             now: plan.header.time,
             parallelism: 1,
             stop: &stop,
+            ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| stop.store(true, Ordering::SeqCst),
             finished: &|_, _| {},
         };

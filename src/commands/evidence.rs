@@ -3,11 +3,12 @@
 use super::context::{Connection, LoadedEstate, arm_error};
 use super::error::CommandError;
 use crate::config::{Environment, Gate, InitiativeKind};
-use crate::evidence::{self, Forecast, GateEvidence};
+use crate::evidence::{self, Forecast, GateEvidence, Ignored};
 use crate::kinds::Kind;
-use crate::model::{MarkState, Stage, Timestamp};
+use crate::model::{MarkState, ResourceId, Stage, Timestamp};
 use crate::observe::{self, Asked, Evidence, EvidenceError};
 use crate::observed::{LiveObject, Observed};
+use std::collections::BTreeMap;
 
 /// A gate with the assignment that stands for it: of several the newest generation.
 #[derive(Clone, Debug)]
@@ -57,6 +58,86 @@ pub(super) fn standing<'a>(
     found.collect()
 }
 
+/// The clusters that the environment leaves out of account.
+fn ignored(environment: &Environment) -> Vec<(ResourceId, Ignored)> {
+    let rules = environment
+        .clusters
+        .iter()
+        .flat_map(|clusters| &clusters.coverage.ignore);
+    let ignored = rules.map(|rule| {
+        let ignored = Ignored {
+            reason: rule.reason.clone(),
+            until: rule.expires,
+        };
+        (rule.cluster.clone(), ignored)
+    });
+    ignored.collect()
+}
+
+/// The assignments of which it matters what was heard: those of every generation of a gate that is to deny, unless it stands there alone.
+fn decisive<'a>(
+    owner: &'a str,
+    environment: &'a Environment,
+    observed: &'a Observed,
+    gates: &[String],
+) -> Vec<Standing<'a>> {
+    let newest = standing(owner, environment, observed, gates);
+    let all = newest
+        .into_iter()
+        .filter(|of| of.judges() && of.gate.target == Stage::Deny);
+    let found = all.flat_map(|of| {
+        let owned = observed.owned(owner, &environment.name);
+        let generations: Vec<&LiveObject> = owned
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == of.gate.name)
+            .map(|(object, _)| object)
+            .collect();
+        let arrived = generations.len() == 1 && !of.is_to_deny();
+        let generations = if arrived { Vec::new() } else { generations };
+        generations.into_iter().map(move |assignment| Standing {
+            gate: of.gate,
+            assignment,
+            state: assignment.mark_state(),
+        })
+    });
+    found.collect()
+}
+
+/// Reads what the next steps are decided on.
+pub(super) async fn heard(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    gates: &[String],
+) -> Result<Evidence, CommandError> {
+    let decisive = decisive(&loaded.estate.owner, environment, observed, gates);
+    read(loaded, environment, connection, (observed, now), &decisive).await
+}
+
+/// Reads what a step of a gate is decided on, as it is known this moment.
+pub(super) async fn heard_now(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    gate: &str,
+) -> Result<BTreeMap<ResourceId, GateEvidence>, CommandError> {
+    let ignored = ignored(environment);
+    let mut found = BTreeMap::new();
+    for of in decisive(&loaded.estate.owner, environment, observed, &[gate.to_owned()]) {
+        let asked = Asked {
+            assignment: of.assignment,
+            ignored: &ignored,
+            namespaces: None,
+        };
+        let known = (observed, loaded.catalog.as_ref());
+        let heard = observe::evidence_again(&connection.client, known, asked, now).await;
+        let (evidence, _) = heard.map_err(|error| evidence_error(&error))?;
+        found.insert(of.assignment.id.clone(), evidence);
+    }
+    Ok(found)
+}
+
 /// Reads the evidence of gates.
 pub(super) async fn read(
     loaded: &LoadedEstate,
@@ -65,11 +146,12 @@ pub(super) async fn read(
     (observed, now): (&Observed, Timestamp),
     standing: &[Standing<'_>],
 ) -> Result<Evidence, CommandError> {
+    let ignored = ignored(environment);
     let asked: Vec<Asked<'_>> = standing
         .iter()
         .map(|of| Asked {
             assignment: of.assignment,
-            ignored: &[],
+            ignored: &ignored,
             namespaces: None,
         })
         .collect();

@@ -16,11 +16,13 @@ mod init;
 mod inquiry;
 mod junit;
 mod lock;
+mod past_guards;
 mod plan;
 mod preflight;
 mod promote;
 mod promotion;
 mod render;
+mod rollout;
 mod sandbox;
 mod scan;
 mod schema;
@@ -65,6 +67,7 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Apply(apply::Args),
+    Rollout(rollout::Args),
     Promote(promote::Args),
     Scan(scan::Args),
     Catalog(catalog::Args),
@@ -89,6 +92,7 @@ impl Command {
             Command::Plan(_) => "plan",
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
+            Command::Rollout(_) => "rollout",
             Command::Promote(_) => "promote",
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
@@ -153,6 +157,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Rollout(args) => rollout::run(context, &args).await,
         Command::Promote(args) => promote::run(context, &args).await,
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),

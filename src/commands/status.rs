@@ -4,9 +4,11 @@ use super::context::{Context, LoadedEstate};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use crate::config::{Environment, Initiative, InitiativeKind};
-use crate::desired::position;
+use crate::desired::Controls;
 use crate::kinds::Plane;
 use crate::model::Stage;
+use crate::remark::Reason;
+use crate::rollout::Position;
 use crate::view::page::Layout;
 use crate::view::printer::Format;
 use crate::view::status::{self as view, Gate, Gates, Next};
@@ -80,73 +82,76 @@ pub(super) async fn read(
     environment: &Environment,
 ) -> Result<Gates, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
-    let gathered = gather(context, loaded, environment, &connection, &[]).await?;
+    let gathered = gather(context, loaded, environment, &connection, (&[], Controls::shown())).await?;
     let gates = environment.gates.values();
     Ok(Gates {
         endpoint: connection.endpoint.clone(),
         time: gathered.now,
-        gates: gates
-            .map(|gate| gate_of(loaded, environment, &gathered, gate))
-            .collect(),
+        gates: gates.map(|gate| gate_of(loaded, &gathered, gate)).collect(),
     })
 }
 
-fn gate_of(loaded: &LoadedEstate, environment: &Environment, gathered: &Gathered, gate: &crate::config::Gate) -> Gate {
+fn gate_of(loaded: &LoadedEstate, gathered: &Gathered, gate: &crate::config::Gate) -> Gate {
     let is_defender = matches!(
         loaded.estate.initiatives.get(&gate.initiative),
         Some(Initiative::Defender { .. })
     );
-    let standing = position(&loaded.estate, environment, &gathered.observed, gate);
-    let stage = standing.as_ref().map_or(Stage::Off, |standing| standing.stage);
-    let held: Vec<_> = gathered
-        .plan
-        .held
-        .iter()
-        .filter(|held| held.plane == Plane::Policy && held.subject == gate.name)
-        .collect();
-    // What is held is the step to a stage, or a change of content that would come before any step.
-    let reasons = |stage: Stage| {
-        let name = gate.kind.stage_name(stage);
-        let of_step = held
-            .iter()
-            .filter(|held| held.what == name || held.what == "change of content");
-        of_step.flat_map(|held| held.reasons.clone()).collect::<Vec<_>>()
+    let way = gathered.rollouts.iter().find(|way| way.gate == gate.name);
+    let stands = way.and_then(|way| way.stands).unwrap_or(Position::Off);
+    let named = |position: Position| {
+        let name = way.and_then(|way| way.way.iter().find(|(known, _)| *known == position));
+        name.map_or_else(|| gate.kind.stage_name(stage_of(position)), |(_, name)| name.clone())
     };
-    let next = match stage {
+    // A change of content comes before any step.
+    let held = gathered.plan.held.iter();
+    let held = held.filter(|held| held.plane == Plane::Policy && held.subject == gate.name);
+    let of_content = held
+        .filter(|held| held.what == "change of content")
+        .flat_map(|held| held.reasons.clone());
+    let mut reasons: Vec<Reason> = of_content.collect();
+    let next = match way {
         _ if is_defender => None,
-        stage if stage == gate.target => None,
-        _ if gate.target == Stage::Off => Some(Stage::Off),
-        Stage::Off => Some(Stage::Audit),
-        Stage::Audit if gate.target > Stage::Audit => Some(gate.target),
-        _ => None,
+        Some(way) if way.goes != stands => Some((way.goes, named(way.goes))),
+        Some(way) => way.held.as_ref().map(|(name, holds)| {
+            reasons.extend(holds.iter().map(|hold| Reason {
+                guard: hold.guard.to_string(),
+                sentence: hold.sentence.clone(),
+                opens: hold.opens,
+            }));
+            let position = way.way.iter().find(|(_, known)| known == name);
+            (position.map_or(Position::Deny, |(position, _)| *position), name.clone())
+        }),
+        None if gate.target == Stage::Off && stands != Position::Off => Some((Position::Off, named(Position::Off))),
+        None => None,
     };
     let findings = gathered
         .plan
         .findings
         .iter()
         .filter(|finding| finding.subject == gate.name);
-    let mut remarks: Vec<String> = findings.map(|finding| finding.sentence.clone()).collect();
-    let by_hand = standing
-        .as_ref()
-        .and_then(|standing| standing.marked)
-        .filter(|marked| *marked != stage);
-    if let Some(marked) = by_hand
-        && !remarks.iter().any(|remark| remark.contains("by hand"))
-    {
-        let marked = gate.kind.stage_name(marked);
-        remarks.push(format!("its mark says {marked}: it was changed by hand"));
-    }
+    let remarks: Vec<String> = findings.map(|finding| finding.sentence.clone()).collect();
     Gate {
         name: gate.name.clone(),
         initiative: gate.initiative.clone(),
         deploys: gate.kind == InitiativeKind::Enablement,
-        stage: (!is_defender).then_some(stage),
+        stage: (!is_defender).then_some(stage_of(stands)),
+        position: named(stands),
         target: gate.target,
-        since: standing.and_then(|standing| standing.since),
-        next: next.map(|stage| Next {
-            held: reasons(stage),
-            stage,
+        since: way.and_then(|way| way.since),
+        next: next.map(|(position, name)| Next {
+            stage: stage_of(position),
+            position: name,
+            held: reasons,
         }),
         remarks,
+    }
+}
+
+/// Returns the stage of the ring that is closed furthest: what is refused anywhere is refused.
+fn stage_of(position: Position) -> Stage {
+    match position {
+        Position::Off => Stage::Off,
+        Position::Audit => Stage::Audit,
+        Position::Rings(_) | Position::Deny => Stage::Deny,
     }
 }

@@ -22,6 +22,7 @@ fn gate(target: Stage) -> Gate {
         initiative: "i".to_owned(),
         target,
         soak: Period::from_seconds(DAY),
+        max_violations: 0,
         exclude_namespaces: Vec::new(),
         parameters: BTreeMap::new(),
         identity: None,

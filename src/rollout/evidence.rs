@@ -10,10 +10,6 @@ use std::fmt;
 /// A report that is older is no evidence: Azure evaluates everything once in 24 hours, and a report may take two more.
 pub const TOO_OLD: Period = Period::from_seconds(26 * 3_600);
 
-/// How long after a change a report can be taken to have seen it, if nothing else is said: Azure takes minutes to apply it, the add-on pulls
-/// and scans every 15 minutes, and a report covers the last 45.
-pub const SETTLE: Period = Period::from_seconds(90 * 60);
-
 /// What is known of the clusters that one assignment of a gate covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateEvidence {

@@ -17,6 +17,7 @@ mod plan_tests;
 pub mod preflight;
 pub mod printer;
 pub mod promote;
+pub mod rollout;
 pub mod scan;
 pub mod status;
 pub mod text;

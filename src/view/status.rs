@@ -39,7 +39,11 @@ pub struct Gate {
     /// Whether its furthest stage is called `enforce`: its members deploy.
     pub deploys: bool,
     /// Where it stands; none if that is no stage of a gate, as of a switch of Defender.
+    ///
+    /// A gate that denies in some of its rings stands at deny here: what is refused anywhere is refused.
     pub stage: Option<Stage>,
+    /// The same in words, with the ring that is closed furthest.
+    pub position: String,
     /// Where it is to go.
     pub target: Stage,
     /// Since when it stands there, as its mark says.
@@ -53,8 +57,10 @@ pub struct Gate {
 /// The next step of a gate.
 #[derive(Clone, Debug)]
 pub struct Next {
-    /// The stage that it leads to.
+    /// The stage that it leads to, in the ring that it closes.
     pub stage: Stage,
+    /// The same in words.
+    pub position: String,
     /// What holds it; nothing if an apply would take it.
     pub held: Vec<Reason>,
 }
@@ -68,7 +74,7 @@ impl Gate {
     }
 
     fn stands(&self) -> String {
-        self.stage.map_or("-".to_owned(), |stage| self.word(stage))
+        self.stage.map_or("-".to_owned(), |_| self.position.clone())
     }
 
     fn since(&self) -> String {
@@ -78,8 +84,8 @@ impl Gate {
     fn next(&self) -> String {
         match &self.next {
             None => "-".to_owned(),
-            Some(next) if next.held.is_empty() => format!("{}: an apply takes it", self.word(next.stage)),
-            Some(next) => format!("{}: held", self.word(next.stage)),
+            Some(next) if next.held.is_empty() => format!("{}: an apply takes it", next.position),
+            Some(next) => format!("{}: held", next.position),
         }
     }
 }
@@ -114,16 +120,23 @@ pub fn human(environments: &[Environment], layout: Layout) -> String {
         }
         page.out.push('\n');
         let width = read.gates.iter().map(|gate| gate.name.len()).max().unwrap_or(0).max(4);
+        let stage = read
+            .gates
+            .iter()
+            .map(|gate| gate.stands().len() + 2)
+            .max()
+            .unwrap_or(0)
+            .max(8);
         let _ = writeln!(
             page.out,
-            "  {:<width$}  {:<8}{:<8}{:<22}next",
+            "  {:<width$}  {:<stage$}{:<8}{:<22}next",
             "gate", "stage", "target", "since"
         );
         for gate in &read.gates {
             let target = gate.word(gate.target);
             let _ = writeln!(
                 page.out,
-                "  {:<width$}  {:<8}{target:<8}{:<22}{}",
+                "  {:<width$}  {:<stage$}{target:<8}{:<22}{}",
                 plain(&gate.name),
                 gate.stands(),
                 gate.since(),
@@ -207,12 +220,13 @@ fn gate(gate: &Gate) -> Value {
                 "opens": reason.opens.map(|opens| opens.to_string()),
             })
         });
-        json!({"stage": gate.word(next.stage), "held": held.collect::<Vec<_>>()})
+        json!({"stage": gate.word(next.stage), "position": next.position, "held": held.collect::<Vec<_>>()})
     });
     json!({
         "gate": gate.name,
         "initiative": gate.initiative,
         "stage": gate.stage.map(|stage| gate.word(stage)),
+        "position": gate.stage.map(|_| &gate.position),
         "target": gate.word(gate.target),
         "since": gate.since.map(|since| since.to_string()),
         "next": next,

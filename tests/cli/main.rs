@@ -39,6 +39,7 @@ mod promote;
 mod readme;
 mod reference;
 mod render;
+mod rollout;
 mod sandbox;
 mod sandbox_gates;
 mod scan;

@@ -40,7 +40,7 @@ pub const LAYERS: &[Layer] = &[
     core("kinds", &["model", "diff"]),
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
-    core("rollout", &["model", "diagnostic"]),
+    core("rollout", &["model", "diagnostic", "config"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("remark", &["model", "kinds"]),
