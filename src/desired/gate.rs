@@ -117,6 +117,8 @@ impl<'a> Case<'a> {
         desired
             .findings
             .extend(decision.remark.iter().map(|remark| finding(gate, remark.clone())));
+        desired.findings.extend(self.overridden(&decision));
+        desired.findings.extend(self.empty_rings());
         if let Some(held) = held(sources, gate, &decision) {
             desired.held.push(held);
         }
@@ -435,6 +437,44 @@ impl<'a> Case<'a> {
             paused: state.paused.clone(),
             overrides: state.overrides.clone(),
         }
+    }
+
+    /// Says past which guards a step goes, and why.
+    fn overridden(&self, decision: &Decision) -> Vec<Finding> {
+        let reason = |hold: &Hold| {
+            let mut overrides = self.sources.controls.overrides.iter();
+            let found = overrides.find(|(guard, _)| *guard == hold.guard);
+            found.map(|(_, reason)| reason.clone()).unwrap_or_default()
+        };
+        let told = decision.overridden.iter().map(|hold| {
+            let sentence = format!(
+                "goes past the guard `{}`, which is closed: {}; because: {}",
+                hold.guard,
+                hold.sentence,
+                reason(hold)
+            );
+            finding(self.gate, sentence)
+        });
+        told.collect()
+    }
+
+    /// Says which rings have no cluster: a slip of the pen in a location would make one, and its step would close nothing.
+    fn empty_rings(&self) -> Vec<Finding> {
+        let ladder = ladder(self.sources, self.gate);
+        let clusters = &self.sources.observed.clusters;
+        let rings = (0..ladder.steps().saturating_sub(1)).filter(|_| self.gate.target == Stage::Deny);
+        let empty = rings.filter(|ring| {
+            let any = clusters.iter().any(|cluster| ladder.takes(*ring, &cluster.location));
+            !any && !clusters.is_empty()
+        });
+        let told = empty.map(|ring| {
+            let name = ladder.ring_name(ring);
+            finding(
+                self.gate,
+                format!("no cluster in scope is in ring `{name}`, so the step that closes it refuses nothing"),
+            )
+        });
+        told.collect()
     }
 
     /// Says which members stay below deny.

@@ -323,6 +323,16 @@ fn a_relaxation_lets_a_ring_off_until_its_end_whatever_is_planned_meanwhile() {
 }
 
 #[test]
+fn a_ring_without_a_cluster_is_told() {
+    let mut estate = ringed(1);
+    let rings = &mut estate.environments.get_mut("dev").unwrap().rollout.rings;
+    rings[0].area = Area::Locations(vec!["northeurpoe".into()]);
+    let (plan, _) = plan_at(&estate, &observe(&guarded()), &[], (&Controls::default(), now()));
+    let said = |finding: &Finding| finding.sentence.contains("no cluster in scope is in ring `canary`");
+    assert!(plan.findings.iter().any(said), "{:?}", plan.findings);
+}
+
+#[test]
 fn a_guard_that_is_overridden_is_in_the_mark_with_its_reason() {
     let mut azure = guarded();
     apply(&mut azure, &ringed(1), &Controls::default(), None);
@@ -330,8 +340,15 @@ fn a_guard_that_is_overridden_is_in_the_mark_with_its_reason() {
         overrides: vec![(Guard::Evidence, "the report is late, and we looked".into())],
         ..Controls::default()
     };
-    apply(&mut azure, &ringed(1), &overrides, None);
+    let plan = apply(&mut azure, &ringed(1), &overrides, None);
     assert_eq!(closed(&azure), [Stage::Deny, Stage::Audit, Stage::Audit]);
+    assert!(
+        plan.findings
+            .iter()
+            .any(|finding| finding.sentence.starts_with("goes past the guard `evidence`")),
+        "{:?}",
+        plan.findings
+    );
     let state = |azure: &Azure| {
         let (_, wire) = azure
             .objects
