@@ -165,6 +165,7 @@ pub fn fill(object: &mut Value, defaults: &Defaults, namespace: Option<&str>) ->
             let name = object
                 .pointer("/metadata/name")
                 .and_then(Value::as_str)
+                .filter(|name| !name.is_empty())
                 .map(str::to_owned);
             if let Some(name) = name
                 && let Some(labels) = mapping(object, "metadata").and_then(|metadata| mapping_in(metadata, "labels"))
