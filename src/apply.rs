@@ -18,6 +18,7 @@ use crate::plan::{Action, Plan, Step};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub enum Outcome {
     Stale(String),
     /// The object cannot be written now; not written.
     Held(String),
+    /// A guard has closed since the plan was made; not written.
+    Refused(String),
     /// The write failed, or its result is not what was sent.
     Failed(Failure),
     /// A step that it waits for was not done.
@@ -59,6 +62,7 @@ impl Outcome {
             Outcome::AlreadyDone => "already-done",
             Outcome::Stale(_) => "stale",
             Outcome::Held(_) => "held",
+            Outcome::Refused(_) => "refused",
             Outcome::Failed(_) => "failed",
             Outcome::Skipped(_) => "skipped",
             Outcome::NotTried => "not-tried",
@@ -69,7 +73,9 @@ impl Outcome {
     pub fn message(&self) -> String {
         match self {
             Outcome::Done | Outcome::AlreadyDone => String::new(),
-            Outcome::Stale(text) | Outcome::Held(text) | Outcome::Skipped(text) => text.clone(),
+            Outcome::Stale(text) | Outcome::Held(text) | Outcome::Refused(text) | Outcome::Skipped(text) => {
+                text.clone()
+            }
             Outcome::Failed(Failure::Arm(error)) => error.to_string(),
             Outcome::Failed(Failure::Differs(text) | Failure::Journal(text)) => text.clone(),
             Outcome::NotTried => "the run was interrupted before".to_owned(),
@@ -114,6 +120,9 @@ impl Report {
     }
 }
 
+/// Whether a step may still be written, and why not.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
 /// What a run needs besides the plan.
 pub struct Run<'a> {
     /// The client.
@@ -132,6 +141,8 @@ pub struct Run<'a> {
     pub parallelism: usize,
     /// Set when nothing new may be started.
     pub stop: &'a AtomicBool,
+    /// Asked immediately before a step that relies on evidence is written: why it may no longer be, if it may not.
+    pub ask_again: &'a (dyn Fn(&Step) -> Answer<'a> + Sync),
     /// Told when a step is begun.
     pub started: &'a (dyn Fn(&Step) + Sync),
     /// Told right before a write is sent; where it cannot be noted, it is not sent.
@@ -358,6 +369,11 @@ async fn try_step(run: &Run<'_>, (step, document): (&Step, Option<&Value>), agai
             .and_then(|cluster| cluster.unwritable())
     {
         return Ok(Outcome::Held(reason));
+    }
+    if step.relies_on_evidence()
+        && let Err(reason) = (run.ask_again)(step).await
+    {
+        return Ok(Outcome::Refused(reason));
     }
     let before = live.as_ref().map(LiveObject::comparable);
     let noted = |after: Option<&Value>| {

@@ -4,13 +4,16 @@
 //! absent object. Must not know what should be there.
 
 mod defender;
+mod evidence;
+
+pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again};
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
 use crate::lock::{Live, Read, Uses, next_reads};
-use crate::model::{ResourceId, Scope, is_guid};
+use crate::model::{ResourceId, Scope, Timestamp, is_guid};
 use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -20,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const CLUSTERS: &str = "resources \
 | where type =~ 'microsoft.containerservice/managedclusters' \
 | project id, name, location, tags, sku = tostring(sku.name), addonProfiles = properties.addonProfiles, \
+changed = tostring(systemData.lastModifiedAt), \
 defender = properties.securityProfile.defender, provisioningState = tostring(properties.provisioningState), powerState = tostring(properties.powerState.code) \
 | order by id asc";
 
@@ -82,13 +86,15 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
     {
         observed.insert(object);
     }
-    let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, _)| cluster)).await?;
+    let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, ..)| cluster)).await?;
     let (connected, extensions) = connected(client, environment).await?;
     observed.arc_clusters = connected;
     for object in safeguards.into_iter().chain(extensions) {
         observed.insert(object);
     }
-    for (cluster, object) in clusters {
+    for (cluster, object, changed) in clusters {
+        let changed = changed.map(|changed| (cluster.id.clone(), changed));
+        observed.cluster_changes.extend(changed);
         observed.clusters.push(cluster);
         observed.insert(object);
     }
@@ -143,6 +149,10 @@ pub async fn refine(client: &Client, observed: &mut Observed, ids: &[ResourceId]
     for (id, object) in found {
         match object {
             Some(object) => {
+                let changed = object.wire.pointer("/systemData/lastModifiedAt");
+                let changed = changed.and_then(Value::as_str).and_then(Timestamp::parse);
+                let changed = changed.map(|changed| (id.clone(), changed));
+                observed.cluster_changes.extend(changed);
                 if let Some(cluster) = observed.clusters.iter_mut().find(|cluster| cluster.id == id) {
                     *cluster = exact_cluster(&object);
                 }
@@ -501,7 +511,11 @@ async fn found(client: &Client, environment: &Environment, query: &str) -> Resul
     Ok(rows.collect())
 }
 
-async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Cluster, LiveObject)>, ArmError> {
+/// The clusters in scope, what a plan needs of their documents, and when they changed last.
+async fn clusters(
+    client: &Client,
+    environment: &Environment,
+) -> Result<Vec<(Cluster, LiveObject, Option<Timestamp>)>, ArmError> {
     let rows = found(client, environment, CLUSTERS).await?;
     Ok(rows
         .into_iter()
@@ -519,6 +533,7 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
             let part = |key: &str| row.get(key).cloned().unwrap_or_default();
             let properties =
                 json!({"addonProfiles": part("addonProfiles"), "securityProfile": {"defender": part("defender")}});
+            let changed = Timestamp::parse(&text("changed"));
             let wire = json!({"id": id.as_str(), "properties": properties});
             let object = LiveObject {
                 kind: Kind::ManagedCluster,
@@ -526,7 +541,7 @@ async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<(Clu
                 wire,
                 etag: None,
             };
-            (cluster, object)
+            (cluster, object, changed)
         })
         .collect())
 }

@@ -9,7 +9,7 @@ pub use nodes::{ClusterNodes, NodePool, VCores, vcores};
 
 use crate::diff::digest;
 use crate::kinds::Kind;
-use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Scope};
+use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Scope, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ pub struct Observed {
     pub subscriptions: Vec<Subscription>,
     /// The clusters in scope.
     pub clusters: Vec<Cluster>,
+    /// When a cluster changed last, its add-on with it, where Azure says so.
+    pub cluster_changes: BTreeMap<ResourceId, Timestamp>,
     /// The Arc-connected clusters in scope; empty where the environment does not ask for them.
     pub arc_clusters: Vec<ArcCluster>,
     /// The nodes of the clusters whose subscription's Defender plan would be turned on; none if they were not looked at.

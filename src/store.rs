@@ -258,6 +258,95 @@ fn folders_in(root: &Path, above: &str) -> io::Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
+/// What lies at a path that somebody named.
+#[derive(Debug, Default)]
+pub struct Below {
+    /// The files, sorted by their paths, which start with the path that was named.
+    pub files: Vec<PathBuf>,
+    /// What could not be looked at, and why.
+    pub refused: Vec<(PathBuf, io::Error)>,
+}
+
+/// Returns the files below a folder, however deep, whose names have one of the `extensions`; of a path that is no folder, itself.
+///
+/// What is hidden is passed over. A link is followed as long as it stays below the folder, and each folder is visited once.
+///
+/// # Errors
+/// Nothing is there, or the folder itself cannot be looked at.
+pub fn files_below(path: &Path, extensions: &[&str]) -> io::Result<Below> {
+    let mut below = Below::default();
+    if !fs::metadata(path)?.is_dir() {
+        below.files.push(path.to_path_buf());
+        return Ok(below);
+    }
+    let root = fs::canonicalize(path)?;
+    let mut visited = std::collections::BTreeSet::from([root.clone()]);
+    let mut folders = vec![path.to_path_buf()];
+    fs::read_dir(path)?;
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) => {
+                below.refused.push((folder, error));
+                continue;
+            }
+        };
+        for entry in entries {
+            let (name, path) = (entry.file_name(), entry.path());
+            if name.to_string_lossy().starts_with('.') {
+                continue;
+            }
+            let wanted = path
+                .extension()
+                .is_some_and(|extension| extensions.iter().any(|wanted| extension.eq_ignore_ascii_case(wanted)));
+            let real = fs::canonicalize(&path).and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
+            match real {
+                Ok((real, metadata)) if metadata.is_dir() || wanted => {
+                    if !real.starts_with(&root) {
+                        let error =
+                            io::Error::new(io::ErrorKind::InvalidInput, "it is a link that leads out of the folder");
+                        below.refused.push((path, error));
+                    } else if metadata.is_file() {
+                        below.files.push(path);
+                    } else if metadata.is_dir() && visited.insert(real) {
+                        folders.push(path);
+                    }
+                }
+                Ok(_) => {}
+                // A link to nothing, say.
+                Err(error) if wanted => below.refused.push((path, error)),
+                Err(_) => {}
+            }
+        }
+    }
+    below.files.sort();
+    below.refused.sort_by(|(one, _), (two, _)| one.cmp(two));
+    Ok(below)
+}
+
+/// Returns the first bytes of a file below the folder `root`, at most `length` of them, or `None` when there is no such file.
+///
+/// # Errors
+/// Any other failure of the file system, and a path or a link that leads out of the folder.
+pub fn read_below(root: &Path, path: &Path, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(real) = absent_as_none(fs::canonicalize(path))? else {
+        return Ok(None);
+    };
+    if !real.starts_with(fs::canonicalize(root)?) {
+        let message = format!("it leads out of `{}`", root.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    read_start(&real, length)
+}
+
+/// Returns a path as the file system knows it: from its root, without links and without `..`.
+///
+/// # Errors
+/// Any failure of the file system; `NotFound` if nothing is there.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
 /// Writes a file that is not there yet, with the folders above it, for everybody to read.
 ///
 /// # Errors
@@ -377,6 +466,76 @@ mod tests {
             std::os::unix::fs::symlink("/", directory.path().join("sets/out")).unwrap();
             let error = read_files(directory.path(), &["sets/*"], 10).unwrap_err().to_string();
             assert!(error.contains("`sets/out` is a link that leads out"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_however_deep_and_each_folder_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        let write = |path: &str| {
+            let path = directory.path().join(path);
+            create_directory(path.parent().unwrap()).unwrap();
+            fs::write(path, b"x").unwrap();
+        };
+        for path in [
+            "root/b.yaml",
+            "root/a/c.YML",
+            "root/a/deep/er/d.json",
+            "root/a/e.txt",
+            "root/.git/f.yaml",
+            "root/.g.yaml",
+            "elsewhere/h.yaml",
+        ] {
+            write(path);
+        }
+        let shown = |paths: Vec<&Path>| {
+            let relative = |path: &&Path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            paths.iter().map(relative).collect::<Vec<_>>()
+        };
+        let files = |below: &Below| shown(below.files.iter().map(PathBuf::as_path).collect());
+        let extensions = ["yaml", "yml", "json"];
+        let found = files_below(&root, &extensions).unwrap();
+        assert_eq!(files(&found), ["a/c.YML", "a/deep/er/d.json", "b.yaml"]);
+        assert!(found.refused.is_empty());
+        let text = root.join("a/e.txt");
+        assert_eq!(
+            files_below(&text, &extensions).unwrap().files,
+            [text],
+            "what is named is meant"
+        );
+        assert!(files_below(&root.join("none"), &extensions).is_err());
+        #[cfg(unix)]
+        {
+            let link = |target: &Path, name: &str| std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+            link(&root, "a/loop");
+            link(Path::new("a/deep"), "inside");
+            link(&directory.path().join("elsewhere"), "out");
+            link(&directory.path().join("elsewhere/h.yaml"), "out.yaml");
+            link(Path::new("nothing"), "gone.yaml");
+            let found = files_below(&root, &extensions).unwrap();
+            assert_eq!(found.files.len(), 3, "{:?}", files(&found));
+            let refused = shown(found.refused.iter().map(|(path, _)| path.as_path()).collect());
+            assert_eq!(refused, ["gone.yaml", "out", "out.yaml"]);
+            assert!(found.refused[1].1.to_string().contains("leads out"));
+        }
+    }
+
+    #[test]
+    fn what_leads_out_of_a_folder_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        create_directory(&root.join("in")).unwrap();
+        fs::write(root.join("a"), b"inside").unwrap();
+        fs::write(directory.path().join("b"), b"outside").unwrap();
+        let read = |path: &str| read_below(&root, &root.join(path), 4);
+        assert_eq!(read("in/../a").unwrap().as_deref(), Some(&b"insi"[..]));
+        assert_eq!(read("in/none").unwrap(), None);
+        assert!(read("in/../../b").unwrap_err().to_string().contains("leads out"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(directory.path().join("b"), root.join("link")).unwrap();
+            assert!(read("link").unwrap_err().to_string().contains("leads out"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Roles and exemptions against a scripted Azure.
 
-use super::tests::{outcome, step};
+use super::tests::{outcome, outcome_when, step};
 use super::*;
 use crate::arm::testing::{Script, Turn, answer};
 use crate::model::Mark;
@@ -30,6 +30,32 @@ fn live_assignment(metadata: Value) -> Turn {
         200,
         json!({"id": assignment(), "identity": {"type": "SystemAssigned", "principalId": PRINCIPAL}, "properties": {"metadata": metadata}}),
     )
+}
+
+#[test]
+fn a_step_that_closes_a_gate_is_not_written_when_its_evidence_is_gone() {
+    let wire = |effect: &str| {
+        json!({"properties": {
+            "parameters": {"effect": {"value": effect}},
+            "metadata": {"aksgate": mark().to_text()},
+        }})
+    };
+    let heard = |before: &str, after: &str, heard: Result<(), String>, refused: bool| {
+        let written = (!refused).then(|| answer(201, wire(after)));
+        let script = Script::new([answer(200, wire(before))].into_iter().chain(written));
+        let step = step(Kind::PolicyAssignment, &assignment(), Some(&wire(before)), &wire(after));
+        outcome_when(&script, vec![(step, wire(after))], heard)
+    };
+    let gone = || Err("a violation came".to_owned());
+    // The script has no answer to a write.
+    let refused = heard("Audit", "Deny", gone(), true);
+    assert!(
+        matches!(&refused, Outcome::Refused(why) if why == "a violation came"),
+        "{refused:?}"
+    );
+    assert!(matches!(heard("Audit", "Deny", Ok(()), false), Outcome::Done));
+    // What opens a gate waits for nothing.
+    assert!(matches!(heard("Deny", "Audit", gone(), false), Outcome::Done));
 }
 
 fn role(principal: Value) -> Value {

@@ -66,11 +66,17 @@ fn plan(steps: Vec<Step>) -> Plan {
         steps,
         held: Vec::new(),
         findings: Vec::new(),
+        forecasts: Vec::new(),
     }
 }
 
 /// Carries out the steps and returns what became of the last one.
 pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
+    outcome_when(script, steps, Ok(()))
+}
+
+/// As [`outcome`], where the evidence that is asked for once more says so.
+pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Result<(), String>) -> Outcome {
     let documents = steps
         .iter()
         .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))
@@ -89,6 +95,10 @@ pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
                 now: plan.header.time,
                 parallelism: 1,
                 stop: &stop,
+                ask_again: &|_| {
+                    let heard = heard.clone();
+                    Box::pin(async { heard })
+                },
                 started: &|_| {},
                 writing: &|_| Ok(()),
                 finished: &|_, _| {},
@@ -377,6 +387,7 @@ fn an_interrupted_run_waits_for_nothing() {
             now: plan.header.time,
             parallelism: 1,
             stop: &stop,
+            ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| stop.store(true, Ordering::SeqCst),
             writing: &|_| Ok(()),
             finished: &|_, _| {},
@@ -426,6 +437,7 @@ fn a_name_allows_only_what_it_names() {
         ],
         held: Vec::new(),
         findings: Vec::new(),
+        forecasts: Vec::new(),
     };
     let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
     assert_eq!(refused("Containers"), 3);
@@ -483,6 +495,7 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
             now: plan.header.time,
             parallelism: 1,
             stop: &stop,
+            ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| {},
             writing: &writing,
             finished: &|_, _| {},

@@ -12,8 +12,8 @@ use super::retry::RetryLimits;
 use super::versions::ApiVersions;
 use super::{path, transport};
 use crate::clock::{Clock, Sleeper};
-use crate::model::Timestamp;
-use azure_core::http::{Method, Pipeline, Url};
+use crate::model::{Period, Timestamp};
+use azure_core::http::{HttpClient, Method, Pipeline, Url};
 use bytes::Bytes;
 use serde_json::Value;
 use std::fmt;
@@ -100,6 +100,8 @@ pub struct Client {
 pub(super) struct Inner {
     pub(super) endpoint: Url,
     pub(super) pipeline: Pipeline,
+    /// What is behind the pipeline.
+    pub(super) transport: Arc<dyn HttpClient>,
     pub(super) sleeper: Arc<dyn Sleeper>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retry: RetryLimits,
@@ -138,12 +140,14 @@ impl Client {
             && endpoint.password().is_none();
         let shown = if plain { endpoint.to_string() } else { String::new() };
         endpoint.set_path("/");
+        let transport = Arc::clone(&options.transport);
         let pipeline = transport::pipeline(&endpoint, options.credential, options.transport, options.user_agent);
         let parallelism = options.parallelism.clamp(1, Semaphore::MAX_PERMITS);
         let client = Client {
             inner: Arc::new(Inner {
                 endpoint,
                 pipeline,
+                transport,
                 sleeper: options.sleeper,
                 clock: options.clock,
                 retry: options.retry,
@@ -240,6 +244,20 @@ impl Client {
     /// Returns the server's time of the first answer together with ours.
     pub fn server_time(&self) -> Option<ServerTime> {
         self.inner.server_time.get().copied()
+    }
+
+    /// Returns the present time by ARM's clock: that of the first answer, moved on by ours. For waiting only: what is decided in a run is
+    /// decided at one "now".
+    ///
+    /// `None` before the first answer.
+    pub fn present(&self) -> Option<Timestamp> {
+        let time = self.server_time()?;
+        Some(time.server.plus(self.inner.clock.now().since(time.local)))
+    }
+
+    /// Returns after `wait`, on the sleeper that all waits of the client go through.
+    pub async fn wait(&self, wait: Period) {
+        self.inner.sleeper.sleep(Duration::from_secs(wait.seconds())).await;
     }
 
     /// Returns how many requests were sent so far.

@@ -24,6 +24,7 @@ mod pace;
 mod paging;
 mod path;
 mod provider;
+mod published;
 mod reason;
 mod request;
 mod retry;
@@ -40,7 +41,9 @@ pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime}
 pub use error::{ArmError, ArmErrorKind};
 pub use fault::NetworkFault;
 pub use graph::{GraphQuery, GraphScope};
+pub use operation::Started;
 pub use options::{ClientOptions, Notice};
+pub use published::PublishedError;
 pub use reason::PolicyHit;
 pub use retry::RetryLimits;
 pub use sign_in::{SignInError, SignInMethod, SignInOptions, SignInValues, sign_in};

@@ -54,6 +54,13 @@ fn provisioning_state(body: &Value) -> Option<&str> {
     body.get("properties")?.get("provisioningState")?.as_str()
 }
 
+/// An operation that was started by a POST and goes on in Azure.
+#[derive(Debug)]
+pub struct Started {
+    call: Call,
+    answer: Answer,
+}
+
 /// The time that an operation may take.
 pub(super) struct Patience {
     limit: Duration,
@@ -136,6 +143,30 @@ impl Client {
                 Err(error) if is_passing(&error) => self.pause(call, None, UNREACHED, None, &mut patience).await?,
                 Err(error) => return Err(in_doubt(error)),
             }
+        }
+    }
+
+    /// Starts an operation that takes no input, such as `…/triggerEvaluation`; it goes on in Azure.
+    ///
+    /// # Errors
+    /// A call that fails; repeated only if Azure cannot have processed it.
+    pub async fn start(&self, path: &str) -> Result<Started, ArmError> {
+        let call = self.call(Method::Post, Purpose::Start, path, &[], None)?;
+        let answer = self.send(&call).await?;
+        Ok(Started { call, answer })
+    }
+
+    /// Returns when an operation has ended that was started; whether Azure said that it has. It does not where the operation can no longer
+    /// be looked at.
+    ///
+    /// # Errors
+    /// An operation that fails or does not end in time.
+    pub async fn finish(&self, started: Started) -> Result<bool, ArmError> {
+        let Started { call, answer } = started;
+        match self.watch(&call, &answer, None)? {
+            None => Ok(true),
+            Some(Watch::Object) => Ok(false),
+            Some(watch) => self.watch_links(&call, &answer, watch, &mut self.patience()).await,
         }
     }
 
@@ -416,6 +447,38 @@ mod tests {
         ]);
         assert_eq!(put(&script).unwrap().body, cluster("Succeeded"));
         assert_eq!(script.slept_seconds(), [2, 4, 8]);
+    }
+
+    #[test]
+    fn what_a_post_starts_is_followed_at_its_location() {
+        const EVALUATION: &str =
+            "/subscriptions/s/providers/Microsoft.PolicyInsights/policyStates/latest/triggerEvaluation";
+        let start = |script: &Script| {
+            script.run(|client| async move {
+                let started = client.start(EVALUATION).await?;
+                client.finish(started).await
+            })
+        };
+        let accepted = || raw(202, "").header("location", OPERATION).header("retry-after", "30");
+        let script = Script::new([
+            accepted(),
+            raw(202, "").header("retry-after", "30"),
+            answer(200, json!({"status": "Succeeded"})),
+        ]);
+        assert!(start(&script).unwrap());
+        assert_eq!(script.slept_seconds(), [30, 30]);
+        let requests = script.requests();
+        assert_eq!((requests[0].method.as_str(), &requests[0].body), ("POST", &Value::Null));
+        assert_eq!(
+            (requests[1].method.as_str(), requests[1].url.as_str()),
+            ("GET", OPERATION)
+        );
+        assert!(start(&Script::new([raw(200, "")])).unwrap(), "it was done at once");
+        let lost = Script::new([accepted(), raw(404, "")]);
+        assert!(!start(&lost).unwrap(), "nobody knows that it has ended");
+        assert!(!start(&Script::new([raw(202, "")])).unwrap());
+        let foreign = Script::new([raw(202, "").header("location", "https://elsewhere.example/1")]);
+        assert_eq!(start(&foreign).unwrap_err().kind(), ArmErrorKind::ForeignLink);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::parameter::Parameter;
 use super::version::{PinResolution, VersionPin, join_facts, join_listed, resolve};
 use crate::model::{Effect, Stage};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A built-in policy definition.
@@ -58,9 +59,46 @@ pub struct VersionFacts {
     pub kinds: Vec<String>,
     /// Where the constraint template or the mutation stands.
     pub template: Option<String>,
+    /// How its parameters become those of a constraint; none for a definition of another mode, and in facts that an older `aksgate lock`
+    /// fetched.
+    pub constraint: Option<ConstraintFacts>,
     /// The roles that an assignment's identity needs: whole resource ids, cased as Azure has them.
     #[serde(default)]
     pub role_definition_ids: Vec<String>,
+}
+
+/// How a definition of the mode `Microsoft.Kubernetes.Data` makes a constraint of its parameters: the parts of its `then.details`,
+/// each a value or an expression over the definition's parameters.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConstraintFacts {
+    /// What stands behind it.
+    pub form: ConstraintForm,
+    /// The parameters of the constraint by name.
+    #[serde(default)]
+    pub values: BTreeMap<String, Value>,
+    /// The namespaces whose objects it judges.
+    pub namespaces: Option<Value>,
+    /// The namespaces whose objects it does not judge.
+    pub excluded_namespaces: Option<Value>,
+    /// The labels of the objects that it judges.
+    pub label_selector: Option<Value>,
+    /// Whether it judges what was sent, what Gatekeeper derives from it, or both.
+    pub source: Option<Value>,
+    /// Whether people are warned of what it audits.
+    pub warn: Option<Value>,
+}
+
+/// What stands behind a definition of the mode `Microsoft.Kubernetes.Data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConstraintForm {
+    /// A constraint template (`templateInfo`).
+    Template,
+    /// A mutation (`mutationInfo`).
+    Mutation,
+    /// The old form, with a constraint of its own (`constraintTemplate` and `constraint`).
+    Legacy,
 }
 
 impl Definition {

@@ -137,7 +137,35 @@ pub fn version_facts(document: &Value) -> Outcome<Value> {
     if !parameters.is_empty() {
         facts.insert("parameters".to_owned(), parameters.into());
     }
+    if text(document, "/properties/mode")?.eq_ignore_ascii_case("Microsoft.Kubernetes.Data") {
+        let constraint = constraint_facts(document.pointer("/properties/policyRule/then/details"));
+        facts.insert("constraint".to_owned(), constraint);
+    }
     Ok(facts.into())
+}
+
+/// Returns how a definition makes a constraint of its parameters: what of `then.details` the other facts do not hold.
+fn constraint_facts(details: Option<&Value>) -> Value {
+    let has = |name: &str| details.is_some_and(|details| details.get(name).is_some());
+    let form = match () {
+        () if has("templateInfo") => "template",
+        () if has("mutationInfo") => "mutation",
+        () => "legacy",
+    };
+    let mut facts = Map::from_iter([("form".to_owned(), Value::from(form))]);
+    for name in [
+        "excludedNamespaces",
+        "labelSelector",
+        "namespaces",
+        "source",
+        "values",
+        "warn",
+    ] {
+        if let Some(value) = details.and_then(|details| details.get(name)) {
+            facts.insert(name.to_owned(), value.clone());
+        }
+    }
+    facts.into()
 }
 
 /// Collects the types that a condition compares the field `type` with; an expression or a pattern is no type.

@@ -14,7 +14,7 @@ mod search;
 mod set;
 mod version;
 
-pub use definition::{Definition, VersionFacts};
+pub use definition::{ConstraintFacts, ConstraintForm, Definition, VersionFacts};
 pub use namespaces::{ManagedNamespace, managed_namespaces};
 pub use parameter::{Parameter, ParameterType, Reason};
 pub use roles::role_name;

@@ -2,17 +2,21 @@
 
 use super::context::{Connection, Context, LoadedEstate, interrupted};
 use super::error::{CommandError, Exit};
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, gather, still_open};
+use super::past_guards::PastGuards;
 use super::plan::read;
 use super::recording::{self, Recording};
 use crate::apply::{self, Outcome, Report, Run, Writing};
+use crate::config::Environment;
+use crate::desired::Controls;
 use crate::kinds::Kind;
-use crate::plan::{Plan, Step};
+use crate::plan::{Checked, Plan, Step};
+use crate::rollout::Guard;
 use crate::view::printer::{Format, Verbosity};
 use crate::view::text::json;
 use crate::view::{apply as view, plan as plan_view};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Write what a plan shows
@@ -42,6 +46,8 @@ pub(super) struct Args {
     /// Keep the journal of this run in this folder [default: .aksgate/runs of the estate]
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    #[command(flatten)]
+    past: PastGuards,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
@@ -57,48 +63,89 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         same("ARM endpoint", &saved.header.endpoint, &connection.endpoint)?;
     }
     let gates = saved.as_ref().map_or(&args.gate, |saved| &saved.header.gates);
-    let gathered = gather(context, &loaded, environment, &connection, gates).await?;
-    let (plan, refused) = match saved {
+    // A saved plan says itself past which guards it goes: whoever approved it has read that.
+    let overrides = match &saved {
+        Some(saved) => read_overrides(saved),
+        None => args.past.overrides()?,
+    };
+    let controls = Controls {
+        approved: saved.is_some(),
+        overrides,
+        ..Controls::default()
+    };
+    let gathered = gather(context, &loaded, environment, &connection, (gates, controls)).await?;
+    let checked = match saved {
         Some(saved) => {
             not_expired(&saved, &gathered)?;
-            let checked = crate::plan::check(saved, &gathered.plan);
-            (checked.plan, checked.refused)
+            crate::plan::check(saved, &gathered.plan)
         }
-        None => (gathered.plan.clone(), BTreeMap::new()),
+        None => Checked::fresh(gathered.plan.clone()),
     };
-    let printer = &context.printer;
+    let consent = Consent {
+        yes: args.yes,
+        weakenings: &args.allow_weakening,
+        command: "apply",
+        journal: args.journal.as_deref(),
+    };
+    finish(
+        context,
+        consent,
+        &checked,
+        (&loaded, environment, &gathered),
+        &connection,
+    )
+    .await
+}
+
+/// The guards that a saved plan goes past.
+fn read_overrides(saved: &Plan) -> Vec<(Guard, String)> {
+    let named = saved.overrides().into_iter();
+    named
+        .filter_map(|(guard, reason)| Some((Guard::parse(&guard)?, reason)))
+        .collect()
+}
+
+/// What was agreed to before anything was shown.
+pub(super) struct Consent<'a> {
+    /// Whether nobody is to be asked.
+    pub yes: bool,
+    /// The gates and objects whose weakening is allowed.
+    pub weakenings: &'a [String],
+    /// The command that was given.
+    pub command: &'a str,
+    /// Where the journal is kept, if not in the estate.
+    pub journal: Option<&'a Path>,
+}
+
+/// Shows a plan, asks, carries it out and tells what became of it.
+pub(super) async fn finish(
+    context: &Context,
+    consent: Consent<'_>,
+    checked: &Checked,
+    (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
+    connection: &Connection,
+) -> Result<Exit, CommandError> {
+    let (printer, plan) = (&context.printer, &checked.plan);
     let shown = |paint| {
         let (width, verbose) = (printer.width, printer.verbosity == Verbosity::Verbose);
-        plan_view::human(&plan, plan_view::Layout { paint, width, verbose })
+        plan_view::human(plan, plan_view::Layout { paint, width, verbose })
     };
     if printer.format == Format::Human {
         printer.data(&shown(printer.out));
-    } else if !args.yes && context.can_ask() {
+    } else if !consent.yes && context.can_ask() {
         printer.error(&shown(printer.err)); // nobody confirms what was not shown
     }
-    allowed(&plan, &args.allow_weakening)?;
+    allowed(plan, consent.weakenings)?;
     if plan.pending().next().is_some() {
-        confirm(context, args, &plan)?;
+        confirm(context, consent.yes, plan)?;
     }
-    let folder = recording::folder(&loaded.dir, args.journal.as_deref());
+    let folder = recording::folder(&loaded.dir, consent.journal);
     let recording = match plan.pending().next() {
-        Some(_) => Some(Recording::begin(
-            context,
-            &folder,
-            &plan,
-            gathered.now,
-            &args.allow_weakening,
-        )?),
+        Some(_) => Some(Recording::begin(context, &folder, plan, gathered.now, &consent)?),
         None => None,
     };
-    let report = carry_out(
-        context,
-        (&plan, &refused),
-        (&loaded.estate.owner, &gathered),
-        &connection,
-        recording.as_ref(),
-    )
-    .await?;
+    let of = (loaded, environment, gathered);
+    let report = carry_out(context, checked, of, connection, recording.as_ref()).await?;
     let exit = ended(&report);
     if let Some(recording) = &recording {
         recording.ended(&report, exit);
@@ -108,14 +155,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     }
     let calls = connection.client.calls();
     match printer.format {
-        Format::Json => printer.data(&json(&view::to_json(
-            &plan,
-            &report,
-            calls,
-            exit.outcome(),
-            exit.code(),
-        ))),
-        Format::Markdown => printer.data(&view::to_markdown(&plan, &report, calls)),
+        Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),
+        Format::Markdown => printer.data(&view::to_markdown(plan, &report, calls)),
         Format::Human => printer.data(&view::human(&report, calls, printer.out)),
     }
     Ok(exit)
@@ -188,8 +229,8 @@ fn allowed(plan: &Plan, names: &[String]) -> Result<(), CommandError> {
     Err(error.hint(format!("if it is meant: `{}`", options.join(" "))))
 }
 
-fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), CommandError> {
-    if args.yes {
+fn confirm(context: &Context, yes: bool, plan: &Plan) -> Result<(), CommandError> {
+    if yes {
         return Ok(());
     }
     if !context.can_ask() {
@@ -201,7 +242,7 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), CommandErr
     let count = plan.pending().count();
     let question = format!(
         "Write these {count} steps to {} ({})? Only `yes` is a yes:",
-        args.env, plan.header.endpoint
+        plan.header.environment, plan.header.endpoint
     );
     match context.printer.ask(&question).as_deref() {
         Some("yes") => Ok(()),
@@ -215,11 +256,12 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), CommandErr
 /// Carries the plan out. Ctrl-C and SIGTERM stop new writes, and those under way are finished; a second one drops them.
 async fn carry_out(
     context: &Context,
-    (plan, refused): (&Plan, &BTreeMap<String, String>),
-    (owner, gathered): (&str, &Gathered),
+    checked: &Checked,
+    (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
     connection: &Connection,
     recording: Option<&Recording<'_>>,
 ) -> Result<Report, CommandError> {
+    let plan = &checked.plan;
     let (stop, wrote) = (AtomicBool::new(false), AtomicBool::new(false));
     let printer = &context.printer;
     let progress = printer.progress(plan.pending().count());
@@ -235,15 +277,25 @@ async fn carry_out(
         }
         progress.finished(&view::line(step, outcome, printer.err));
     };
+    let ask_again = |step: &Step| -> apply::Answer<'_> {
+        let step = step.clone();
+        Box::pin(async move {
+            if let Some(closed) = checked.closed.get(&step.id) {
+                return Err(closed.clone());
+            }
+            still_open(connection, (loaded, environment, gathered), &step).await
+        })
+    };
     let run = Run {
         client: &connection.client,
-        ours: (owner, &plan.header.environment),
-        refused,
+        ours: (&loaded.estate.owner, &plan.header.environment),
+        refused: &checked.refused,
         documents: &gathered.documents,
         plan_id: &plan.header.plan_id,
         now: gathered.now,
         parallelism: usize::from(context.global.parallelism),
         stop: &stop,
+        ask_again: &ask_again,
         started: &started,
         writing: &writing,
         finished: &finished,
@@ -270,11 +322,14 @@ async fn carry_out(
 
 fn ended(report: &Report) -> Exit {
     let count = |name: &str| report.count(name) > 0;
-    let bad = report.interrupted || count("stale") || count("failed") || count("skipped");
+    // What waits for a step that was refused is refused with it.
+    let skipped = count("skipped") && !count("refused");
+    let bad = report.interrupted || count("stale") || count("failed") || skipped;
     match () {
         () if bad && report.wrote() => Exit::Partial,
         () if report.interrupted => Exit::Interrupted,
         () if count("stale") => Exit::Stale,
+        () if count("refused") && !count("failed") => Exit::Refused,
         () if bad => Exit::Failed,
         () => Exit::Done,
     }

@@ -19,6 +19,7 @@ use crate::model::{Period, Timestamp};
 use crate::render::Renderer;
 use crate::sandbox;
 use crate::store;
+use crate::view::check::Service;
 use crate::view::diagnostics;
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
 use crate::view::text::plain;
@@ -154,7 +155,8 @@ pub struct Global {
     pub quiet: bool,
 }
 
-fn period(text: &str) -> Result<Period, String> {
+/// Reads a period of a command line; one of no length is none.
+pub fn period(text: &str) -> Result<Period, String> {
     Period::parse(text)
         .filter(|period| period.seconds() > 0)
         .ok_or_else(|| "write it like `30m` or `1h30m`".to_owned())
@@ -277,6 +279,16 @@ impl Context {
         !self.global.no_input && self.printer.can_ask()
     }
 
+    /// Returns the service whose pipeline runs this, if it is one that shows annotations.
+    pub fn pipeline(&self) -> Option<Service> {
+        let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+        match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
+            (true, _) => Some(Service::GitHub),
+            (_, true) => Some(Service::AzureDevOps),
+            _ => None,
+        }
+    }
+
     /// Returns the folder that relative paths start from.
     pub fn working_dir(&self) -> PathBuf {
         std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
@@ -298,8 +310,7 @@ impl Context {
         })
     }
 
-    fn files(&self) -> Result<(PathBuf, Vec<SourceFile>), CommandError> {
-        let dir = self.estate_dir()?;
+    fn files(&self, dir: PathBuf) -> Result<(PathBuf, Vec<SourceFile>), CommandError> {
         let found = store::read_files(&dir, &FOLDERS, LONGEST_FILE)
             .map_err(|error| CommandError::failed("the estate cannot be read").detail(error.to_string()))?;
         let files = found
@@ -312,7 +323,7 @@ impl Context {
 
     /// Reads the estate, but takes built-ins as they are named, as for a lock: what Azure has is to be asked.
     pub fn outline(&self) -> Result<Outline, CommandError> {
-        let (dir, files) = self.files()?;
+        let (dir, files) = self.files(self.estate_dir()?)?;
         let (estate, mut diagnostics) = config::outline(&files);
         let lock = locked(&files, &mut diagnostics);
         diagnostics.retain(|found| found.severity == Severity::Error);
@@ -324,7 +335,12 @@ impl Context {
 
     /// Reads and checks the estate; what is wrong with it is in the result.
     pub fn check_estate(&self) -> Result<CheckedEstate, CommandError> {
-        let (dir, files) = self.files()?;
+        self.check_estate_in(self.estate_dir()?)
+    }
+
+    /// Reads and checks the estate in a folder, as [`Context::check_estate`] does.
+    pub fn check_estate_in(&self, dir: PathBuf) -> Result<CheckedEstate, CommandError> {
+        let (dir, files) = self.files(dir)?;
         let mut wrong = Vec::new();
         let lock = locked(&files, &mut wrong);
         let catalog = match &lock {

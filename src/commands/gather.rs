@@ -2,15 +2,17 @@
 
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::CommandError;
+use super::evidence;
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
-use crate::desired::{self, Desired, DesiredError, DesiredObject, Sources};
+use crate::desired::{self, Controls, Desired, DesiredError, DesiredObject, GateRollout, Sources};
+use crate::evidence::Forecast;
 use crate::kinds::Kind;
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
-use crate::observe::{built_ins, observe, refine};
+use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
-use crate::plan::{Header, Inputs, Plan, make};
+use crate::plan::{Action, Header, Inputs, Plan, Step, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,17 +29,24 @@ pub struct Gathered {
     pub documents: BTreeMap<(Kind, ResourceId), Value>,
     /// What is live.
     pub observed: Observed,
+    /// Where the gates stand on their way.
+    pub rollouts: Vec<GateRollout>,
+    /// What Azure has of the built-ins in use, judged.
+    pub judgement: Judgement,
+    /// What the positions of gates were decided on besides.
+    pub controls: Controls,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }
 
-/// Makes the plan of an environment; with gates named, of these only.
+/// Makes the plan of an environment; with gates named, of these only. `controls` says what a person asks for; what was heard of the
+/// clusters is filled in.
 pub async fn gather(
     context: &Context,
     loaded: &LoadedEstate,
     environment: &Environment,
     connection: &Connection,
-    gates: &[String],
+    (gates, mut controls): (&[String], Controls),
 ) -> Result<Gathered, CommandError> {
     known_gates(environment, gates)?;
     // What cannot be rendered is told before the first call.
@@ -51,17 +60,20 @@ pub async fn gather(
     let (mut observed, (uses, live)) =
         futures::try_join!(observe(client, environment), built_ins(client, uses)).map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
+    controls.source = source(loaded, environment, connection).await;
+    let heard = evidence::heard(loaded, environment, connection, (&observed, now), gates).await?;
+    controls.evidence.clone_from(&heard.gates);
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
-    let mut wanted = want(loaded, environment, (&observed, &judgement), now, gates)?;
+    let mut wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
     let doubtful = doubtful(&observed, &wanted);
     if !doubtful.is_empty() {
         refine(&connection.client, &mut observed, &doubtful)
             .await
             .map_err(|error| arm_error(&error))?;
-        wanted = want(loaded, environment, (&observed, &judgement), now, gates)?;
+        wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
     }
-    wanted.findings.extend(judgement.findings);
+    wanted.findings.extend(judgement.findings.iter().cloned());
     let header = Header {
         environment: environment.name.clone(),
         scope: environment.scope.to_string(),
@@ -82,6 +94,7 @@ pub async fn gather(
         objects,
         held,
         findings,
+        rollouts,
     } = wanted;
     let inputs = Inputs {
         header,
@@ -92,7 +105,8 @@ pub async fn gather(
         findings,
         gates,
     };
-    let plan = make(inputs);
+    let mut plan = make(inputs);
+    plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
     let documents = objects
         .into_iter()
         .map(|object| ((object.kind, object.id), object.body))
@@ -101,14 +115,76 @@ pub async fn gather(
         plan,
         documents,
         observed,
+        rollouts,
+        judgement,
+        controls,
         now,
     })
 }
 
-fn want(
+/// Decides once more on a step that relies on evidence, with what is heard of the clusters this moment.
+///
+/// # Errors
+/// Why the step may no longer be taken.
+pub async fn still_open(
+    connection: &Connection,
+    (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
+    step: &Step,
+) -> Result<(), String> {
+    let Some(gate) = &step.gate else { return Ok(()) };
+    let time = connection.client.server_time();
+    let now = time.map_or(gathered.now, |time| time.server);
+    let evidence = evidence::heard_now(loaded, environment, connection, (&gathered.observed, now), gate)
+        .await
+        .map_err(|error| format!("its evidence cannot be read again: {}", error.summary))?;
+    let controls = Controls {
+        evidence,
+        ..gathered.controls.clone()
+    };
+    let gates = std::slice::from_ref(gate);
+    let inputs = (&gathered.observed, &gathered.judgement, &controls);
+    let wanted = want(loaded, environment, inputs, now, gates).map_err(|error| error.summary)?;
+    let found = wanted
+        .objects
+        .iter()
+        .find(|object| object.kind == step.kind && object.id == step.object);
+    let live = gathered.observed.get(step.kind, &step.object).map(|live| &live.wire);
+    let after = found.map(|object| step.kind.comparable(&step.kind.merged(&object.body, live)));
+    let planned = step.after.clone().filter(|_| step.action != Action::Delete);
+    if after == planned {
+        return Ok(());
+    }
+    let held = wanted.held.iter().filter(|held| held.subject == *gate);
+    let reasons: Vec<String> = held
+        .flat_map(|held| &held.reasons)
+        .map(|reason| format!("{}: {}", reason.guard, reason.sentence))
+        .collect();
+    Err(format!(
+        "a guard has closed since the plan was made: {}",
+        reasons.join("; ")
+    ))
+}
+
+/// What is live in the environment that gates come from, where they come from one.
+async fn source(
     loaded: &LoadedEstate,
     environment: &Environment,
-    (observed, judgement): (&Observed, &Judgement),
+    connection: &Connection,
+) -> Option<Result<Observed, String>> {
+    let name = environment.rollout.promotes_from.as_deref()?;
+    let source = loaded.estate.environments.get(name)?;
+    if source.cloud != environment.cloud || source.tenant != environment.tenant {
+        return Some(Err("it is in another tenant or cloud".to_owned()));
+    }
+    let observed = observe(&connection.client, source).await;
+    Some(observed.map_err(|error| error.to_string()))
+}
+
+/// Returns the documents that an environment wants now.
+pub fn want(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    (observed, judgement, controls): (&Observed, &Judgement, &Controls),
     now: Timestamp,
     gates: &[String],
 ) -> Result<Desired, CommandError> {
@@ -120,9 +196,24 @@ fn want(
         unaccepted: &judgement.unaccepted,
         renderer,
         observed,
+        controls,
         now,
     };
     desired::objects(sources, gates).map_err(|error| desired_error(&error))
+}
+
+/// Says of the gates that are to deny and do not yet who would be hit.
+fn forecasts(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    (observed, heard): (&Observed, &Evidence),
+    gates: &[String],
+) -> Vec<Forecast> {
+    let owner = &loaded.estate.owner;
+    let standing = evidence::standing(owner, environment, observed, gates);
+    let climbing = standing.iter().filter(|of| of.is_to_deny());
+    let forecasts = climbing.filter_map(|of| evidence::forecast(of, heard));
+    forecasts.filter(Forecast::says_something).collect()
 }
 
 /// Returns the documents of an environment as far as they can be made without asking Azure.
@@ -143,6 +234,7 @@ pub fn rendered_offline(
         unaccepted: &BTreeMap::new(),
         renderer,
         observed: &observed,
+        controls: &Controls::default(),
         now: Timestamp::from_seconds(0),
     };
     desired::offline(sources, gates)

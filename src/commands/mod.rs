@@ -3,25 +3,37 @@
 //! Owns options, dispatch and exit codes. A command gathers, calls, chooses a view and returns how it ended.
 
 mod apply;
+mod bundle;
 mod catalog;
+mod check;
 mod completions;
 pub mod context;
 pub mod error;
+mod evidence;
 mod failure;
 mod gather;
 mod init;
 mod inquiry;
+mod junit;
 mod lock;
+mod past_guards;
 mod plan;
 mod preflight;
+mod promote;
+mod promotion;
 mod recording;
 mod render;
+mod rollout;
 mod runs;
 mod sandbox;
+mod scan;
 mod schema;
 mod show;
 mod sign_in;
+mod status;
+mod suites;
 mod validate;
+mod verify;
 mod version;
 
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
@@ -58,8 +70,15 @@ enum Command {
     Show(show::Args),
     Apply(apply::Args),
     Runs(runs::Args),
+    Rollout(rollout::Args),
+    Promote(promote::Args),
+    Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
+    Bundle(bundle::Args),
+    Status(status::Args),
+    Check(Box<check::Args>),
+    Verify(verify::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -77,8 +96,15 @@ impl Command {
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
             Command::Runs(_) => "runs",
+            Command::Rollout(_) => "rollout",
+            Command::Promote(_) => "promote",
+            Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
+            Command::Bundle(_) => "bundle",
+            Command::Status(_) => "status",
+            Command::Check(_) => "check",
+            Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -136,8 +162,15 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Runs(args) => runs::run(context, &args),
+        Command::Rollout(args) => rollout::run(context, &args).await,
+        Command::Promote(args) => promote::run(context, &args).await,
+        Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
+        Command::Bundle(args) => bundle::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Check(args) => check::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

@@ -3,6 +3,8 @@
 use super::context::Context;
 use super::error::{CommandError, Exit};
 use super::gather::gather;
+use super::past_guards::PastGuards;
+use crate::desired::Controls;
 use crate::plan::{Plan, file};
 use crate::store;
 use crate::view::plan as view;
@@ -32,6 +34,8 @@ pub(super) struct Args {
     /// Look at this gate only; can be given more than once
     #[arg(long, value_name = "GATE")]
     gate: Vec<String>,
+    #[command(flatten)]
+    past: PastGuards,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
@@ -41,7 +45,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         replaceable(path)?;
     }
     let connection = context.connect(&loaded.dir, environment)?;
-    let gathered = gather(context, &loaded, environment, &connection, &args.gate).await?;
+    let controls = Controls {
+        overrides: args.past.overrides()?,
+        ..Controls::shown()
+    };
+    let gathered = gather(context, &loaded, environment, &connection, (&args.gate, controls)).await?;
     let plan = gathered.plan;
     if let Some(path) = &args.out {
         store::replace(path, file::to_text(&plan).as_bytes()).map_err(|error| {

@@ -5,6 +5,7 @@ use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use super::inquiry;
 use crate::config::{Cloud, Environment};
+use crate::desired::Controls;
 use crate::kinds::Kind;
 use crate::preflight::{Area, Check, Facts, Needs, Preflight, Status, Target, checks, notes, provider_checks};
 use crate::view::preflight as view;
@@ -105,7 +106,7 @@ async fn find(
             needs.provider(&subscription.id, "Microsoft.Security", Kind::DefenderPlan.label());
         }
     }
-    let gathered = gather(context, loaded, environment, connection, &[]).await;
+    let gathered = gather(context, loaded, environment, connection, (&[], Controls::shown())).await;
     let mut facts = Facts {
         clusters: clusters.into_iter().map(|facts| (facts.id.clone(), facts)).collect(),
         ..Facts::default()

@@ -1,5 +1,6 @@
 //! The journal of an apply, and the lock that keeps a second apply of the same environment out.
 
+use super::apply::Consent;
 use super::context::{Context, LoadedEstate};
 use super::error::{CommandError, Exit};
 use crate::apply::{Failure, Outcome, Report, Writing};
@@ -57,7 +58,7 @@ impl<'a> Recording<'a> {
         folder: &Path,
         plan: &Plan,
         now: Timestamp,
-        allowed: &[String],
+        consent: &Consent<'_>,
     ) -> Result<Recording<'a>, CommandError> {
         let header = &plan.header;
         let start = Start {
@@ -65,7 +66,7 @@ impl<'a> Recording<'a> {
             run: String::new(),
             time: now,
             tool: concat!("aksgate ", env!("CARGO_PKG_VERSION")).to_owned(),
-            command: "apply".to_owned(),
+            command: consent.command.to_owned(),
             environment: header.environment.clone(),
             scope: header.scope.clone(),
             tenant: header.tenant.clone(),
@@ -73,7 +74,7 @@ impl<'a> Recording<'a> {
             plan_id: header.plan_id.clone(),
             config_digest: header.config_digest.clone(),
             steps: plan.pending().count(),
-            allowed_weakenings: allowed.to_vec(),
+            allowed_weakenings: consent.weakenings.to_vec(),
         };
         let journal = Journal::begin(folder, &start).map_err(|error| {
             CommandError::failed("the journal cannot be written; nothing was written to Azure")

@@ -1,10 +1,14 @@
 //! `aksgate sandbox`
 
+mod admit;
+mod inside;
+
 use super::context::{Context, interrupted, sandbox_dir};
 use super::error::{CommandError, Exit};
 use crate::clock::TokioSleeper;
 use crate::model::{Period, Timestamp};
 use crate::sandbox::faults::Rules;
+use crate::sandbox::operator::OperatorError;
 use crate::sandbox::serve::{self, Listening, ServeOptions, SocketAddr};
 use crate::sandbox::{self, SeedOptions, Summary};
 use crate::store;
@@ -25,6 +29,9 @@ use std::time::Duration;
   aksgate sandbox reset --seed 7 --clusters 40
   aksgate sandbox reset --role Reader
   aksgate sandbox advance 3d
+  aksgate sandbox admit aks-prod-weu-01 deployment.yaml
+  aksgate sandbox workload add aks-dev-neu-01 agent --flaw privileged
+  aksgate sandbox cluster aks-prod-weu-01 --stop-reporting
   aksgate sandbox serve --listen 127.0.0.1:8443
   aksgate sandbox serve --faults faults.json --record traffic.jsonl")]
 pub(super) struct Args {
@@ -59,6 +66,44 @@ enum Command {
         /// How far, such as 3d or 20m
         #[arg(value_parser = |text: &str| Period::parse(text).ok_or("write it like `3d` or `1h30m`"))]
         time: Period,
+    },
+    /// Bring Kubernetes objects to a cluster and see what its admission says; nothing is changed
+    ///
+    /// The exit code is 0 if all are allowed, 2 if one is denied or the Pods are that a workload makes later.
+    Admit {
+        /// The name or the id of the cluster
+        cluster: String,
+        /// Files with objects or AdmissionReviews, in YAML or JSON; `-` is the standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Deploy, mend or remove workloads in its clusters
+    Workload {
+        #[command(subcommand)]
+        command: inside::WorkloadCommand,
+    },
+    /// Stop or start a cluster, or the reports of its add-on
+    Cluster {
+        /// The name or the id of the cluster
+        cluster: String,
+        #[command(flatten)]
+        switch: inside::SwitchArgs,
+    },
+    /// Bring a constraint template of somebody else into a cluster, so that Azure's of that name is in conflict
+    Conflict {
+        /// The name or the id of the cluster
+        cluster: String,
+        /// The kind of the template's constraints, such as K8sAzureV2ContainerNoPrivilege
+        #[arg(long, value_name = "KIND")]
+        template: String,
+        /// Take it away again
+        #[arg(long)]
+        end: bool,
+    },
+    /// Print the constraint templates and constraints of a cluster, as `kubectl get -o json` does
+    Dump {
+        /// The name or the id of the cluster
+        cluster: String,
     },
     /// Serve it over TLS to any client, in a process of its own
     Serve {
@@ -107,6 +152,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let now = sandbox::advance(&folder, time.seconds()).map_err(|error| failed(&error))?;
             advanced(context, Timestamp::from_seconds(now));
         }
+        Command::Admit { cluster, files } => return admit::run(context, &folder, cluster, files),
+        Command::Workload { command } => return inside::workload(context, &folder, command),
+        Command::Cluster { cluster, switch } => return inside::switch(context, &folder, cluster, switch),
+        Command::Conflict { cluster, template, end } => {
+            return inside::conflict(context, &folder, cluster, template, *end);
+        }
+        Command::Dump { cluster } => return inside::dump(context, &folder, cluster),
         Command::Serve {
             listen,
             record,
@@ -128,6 +180,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
 
 fn failed(error: &dyn std::error::Error) -> CommandError {
     CommandError::failed("the sandbox failed").caused_by(error)
+}
+
+fn operator_error(error: &OperatorError) -> CommandError {
+    match error {
+        OperatorError::NoCluster { known, .. } => {
+            let mut names: Vec<&str> = known.iter().take(10).map(String::as_str).collect();
+            if names.len() < known.len() {
+                names.push("…");
+            }
+            CommandError::failed(error.to_string()).hint(format!("there are {}", names.join(", ")))
+        }
+        OperatorError::Refused(_) => CommandError::failed(error.to_string()),
+        OperatorError::Door(_) => failed(error),
+    }
 }
 
 fn advanced(context: &Context, now: Timestamp) {

@@ -6,6 +6,7 @@ use super::draft::{EnvironmentDraft, read_mode};
 use super::estate::{
     Cloud, Clusters, DefenderSensor, Initiative, InitiativeKind, Mode, PodSecurity, Safeguards, Selection,
 };
+use super::rollout::{coverage, ignored_twice};
 use super::walk::{Fields, Spanned, Value, list};
 use crate::catalog::{Catalog, Mapping, VersionFacts};
 use crate::diagnostic::{Diagnostic, Span};
@@ -28,6 +29,7 @@ pub(super) struct ClustersDraft {
     gating: Option<Span>,
     safeguards: Option<Span>,
     arc: Option<Span>,
+    ignored: Vec<Spanned<ResourceId>>,
 }
 
 impl ClustersDraft {
@@ -52,6 +54,7 @@ impl ClustersDraft {
                 scopes: scopes.iter().map(|scope| scope.value.clone()).collect(),
                 ids: ids.iter().map(|id| id.value.clone()).collect(),
             },
+            coverage: coverage(fields),
             foreign_gatekeeper: foreign.iter().map(|id| id.value.clone()).collect(),
         };
         let sensor = fields.fields("defenderSensor");
@@ -66,6 +69,7 @@ impl ClustersDraft {
             sensor: fields.key_span("defenderSensor"),
             safeguards: fields.key_span("safeguards"),
             arc: fields.key_span("arc"),
+            ignored: super::rollout::ignored(fields),
             gating: sensor.and_then(|sensor| sensor.key_span("securityGating")),
         }
     }
@@ -163,6 +167,7 @@ pub(super) fn check(
         let error = Diagnostic::error("missing key", file, span, "it has none of `tags`, `scopes`, `ids`");
         diagnostics.push(error.hint("remove `select` to mean every cluster in scope"));
     }
+    ignored_twice(file, &clusters.ignored, diagnostics);
     if let Some(scope) = &environment.scope {
         outside(file, &scope.value, clusters, diagnostics);
     }

@@ -9,6 +9,7 @@ use super::estate::{
 };
 use super::format::{definition_name, moment, set_definition_name};
 use super::parameters;
+use super::rollout::RolloutDraft;
 use super::walk::{Fields, Spanned, Value};
 use super::{images, keys};
 use crate::catalog::VersionPin;
@@ -67,6 +68,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub definition_scope: Option<Spanned<Scope>>,
     pub location: Option<Spanned<&'a str>>,
     pub says_location: bool,
+    pub rollout: RolloutDraft<'a>,
     pub gates: Vec<GateDraft<'a>>,
     pub exemptions: Vec<ExemptionDraft<'a>>,
     pub defender: Option<DefenderDraft<'a>>,
@@ -82,6 +84,7 @@ pub(super) struct GateDraft<'a> {
     /// What the target is called, as written.
     pub target_name: Option<&'a str>,
     pub soak: Period,
+    pub max_violations: u64,
     /// The place of the key `excludeNamespaces`.
     pub excludes: Option<Span>,
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
@@ -134,6 +137,7 @@ impl<'a> EnvironmentDraft<'a> {
             definition_scope: scope("definitionScope"),
             location: fields.text("location"),
             says_location: fields.says("location"),
+            rollout: RolloutDraft::read(fields),
             gates: fields
                 .map("gates")
                 .iter()
@@ -185,6 +189,7 @@ impl<'a> EnvironmentDraft<'a> {
             scope: self.scope?.value,
             definition_scope,
             location: self.location.map(|location| location.value.to_owned()),
+            rollout: self.rollout.finish()?,
             gates,
             exemptions: self
                 .exemptions
@@ -210,6 +215,7 @@ impl<'a> GateDraft<'a> {
                 .text("soak")
                 .and_then(|soak| Period::parse(soak.value))
                 .unwrap_or(SOAK),
+            max_violations: fields.number("maxViolations").unwrap_or(0),
             excludes: fields.key_span("excludeNamespaces"),
             exclude_namespaces: texts(fields, "excludeNamespaces"),
             parameters: given(fields),
@@ -235,6 +241,7 @@ impl<'a> GateDraft<'a> {
             initiative: initiative.to_owned(),
             target: self.target?.value,
             soak: self.soak,
+            max_violations: self.max_violations,
             exclude_namespaces,
             parameters: self.values(contents.get(initiative)?)?,
             identity: self.identity.map(|identity| identity.value.to_owned()),
@@ -446,7 +453,7 @@ fn api_versions(fields: &Fields<'_>) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>> {
+pub(super) fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>> {
     let texts = fields.list(key).iter().filter_map(|item| match &item.value {
         Value::Text(text) => Some(*text),
         _ => None,

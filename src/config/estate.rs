@@ -4,7 +4,7 @@
 
 use super::rule::Rule;
 use crate::catalog::{Catalog, VersionFacts, VersionPin};
-use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Scope, Stage, Timestamp};
+use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Ring, Scope, Stage, Timestamp, Windows};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +63,8 @@ pub struct Environment {
     pub definition_scope: Scope,
     /// Where the identities of assignments are kept; stated wherever a gate needs one.
     pub location: Option<String>,
+    /// How its gates are closed step by step.
+    pub rollout: Rollout,
     /// The gates by name.
     pub gates: BTreeMap<String, Gate>,
     /// What is let off a gate.
@@ -73,6 +75,67 @@ pub struct Environment {
     pub clusters: Option<Clusters>,
     /// Api-versions in place of aksgate's own, by resource type such as `Microsoft.ContainerService/managedClusters`.
     pub api_versions: BTreeMap<String, String>,
+}
+
+/// How the gates of an environment are closed step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// The rings in order; the last one may be the rest.
+    pub rings: Vec<Ring>,
+    /// Who takes the steps.
+    pub advance: Advance,
+    /// The environment in which the same content has to stand before.
+    pub promotes_from: Option<String>,
+    /// How long after a change a report counts.
+    pub settle: Period,
+    /// When steps may be taken; always if nothing is stated.
+    pub windows: Option<Windows>,
+}
+
+/// How long after a change a report counts if nothing is said: Azure takes minutes to apply it, the add-on pulls and scans every 15 minutes,
+/// and a report covers the last 45.
+pub const SETTLE: Period = Period::from_seconds(90 * 60);
+
+impl Default for Rollout {
+    fn default() -> Rollout {
+        Rollout {
+            rings: Vec::new(),
+            advance: Advance::default(),
+            promotes_from: None,
+            settle: SETTLE,
+            windows: None,
+        }
+    }
+}
+
+/// Who takes the steps that close a gate further.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Advance {
+    /// Only an apply of a plan that somebody could look at before.
+    #[default]
+    Approve,
+    /// Every apply takes what is due.
+    Auto,
+}
+
+/// Which clusters hold a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoverageRule {
+    /// Whether stopped clusters let a step by: nothing is heard of them, and they come up behind a closed gate.
+    pub stopped_pass: bool,
+    /// Clusters that are left out of account for a while.
+    pub ignore: Vec<IgnoredCluster>,
+}
+
+/// A cluster that is left out of account for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredCluster {
+    /// The cluster.
+    pub cluster: ResourceId,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub expires: Timestamp,
 }
 
 /// One gate of an environment.
@@ -86,6 +149,8 @@ pub struct Gate {
     pub target: Stage,
     /// How long it stays at a stage before the next one; seven days if nothing is said.
     pub soak: Period,
+    /// How many violations a ring may have when it is closed.
+    pub max_violations: u64,
     /// Namespaces excluded besides those that the initiative excludes by default, in order, each once.
     pub exclude_namespaces: Vec<String>,
     /// Values of the initiative's parameters.
@@ -216,6 +281,8 @@ pub struct Clusters {
     pub select: Selection,
     /// Clusters with a Gatekeeper that is not Azure's: the add-on is not switched on there.
     pub foreign_gatekeeper: Vec<ResourceId>,
+    /// Which clusters hold a step.
+    pub coverage: CoverageRule,
 }
 
 /// Which clusters in scope are meant: those that fit all that is stated, and every one if nothing is.

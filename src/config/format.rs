@@ -3,7 +3,9 @@
 //! Each form is told twice, as a check and as a pattern for the JSON Schema; a test holds the two together.
 
 use crate::catalog::VersionPin;
-use crate::model::{DEFENDER_EXTENSIONS, Period, ResourceId, Scope, Timestamp, is_guid};
+use crate::model::{
+    DEFENDER_EXTENSIONS, Period, ResourceId, Scope, Timestamp, is_day, is_guid, is_hours, is_time_zone,
+};
 
 /// The form of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,12 @@ pub(super) enum Format {
     KubernetesKind,
     /// An API group of Kubernetes; the core group is the empty text.
     ApiGroup,
+    /// A day.
+    Day,
+    /// Hours of a day.
+    Hours,
+    /// A time zone.
+    TimeZone,
 }
 
 /// The longest name of an owner, environment, initiative or gate: the longest name Azure takes for a definition.
@@ -107,6 +115,9 @@ impl Format {
             Format::Definition => "the GUID of a built-in policy definition".to_owned(),
             Format::SetDefinition => "the GUID of a built-in policy set definition".to_owned(),
             Format::KubernetesKind => "a kind of Kubernetes objects such as `Pod`".to_owned(),
+            Format::Day => "a day such as `2027-01-31`".to_owned(),
+            Format::Hours => "hours of a day such as `09:00-16:30`, the end after the beginning".to_owned(),
+            Format::TimeZone => "a time zone of the IANA database such as `Europe/Berlin`".to_owned(),
             Format::ApiGroup => {
                 "an API group such as `networking.k8s.io`, or the empty text for the core group".to_owned()
             }
@@ -178,6 +189,9 @@ impl Format {
             Format::KubernetesKind => Some("^[A-Z][A-Za-z0-9]*$"),
             Format::ApiGroup => Some("^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$"),
 
+            Format::Day => Some("^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"),
+            Format::Hours => Some("^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"),
+            Format::TimeZone => Some("^[A-Za-z][A-Za-z0-9_+/-]*$"),
             Format::Title(_) => Some("\\S"),
             Format::TagValue | Format::PropertyValue => None,
         }
@@ -241,6 +255,9 @@ impl Format {
             Format::KubernetesKind => named(|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_alphanumeric()),
             Format::ApiGroup => text.is_empty() || text.split('.').all(is_label),
             Format::Pin => VersionPin::parse(text).is_some(),
+            Format::Day => is_day(text),
+            Format::Hours => is_hours(text),
+            Format::TimeZone => is_time_zone(text),
             Format::Title(_) => !text.trim().is_empty(),
             Format::ReferenceId => {
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -599,6 +616,17 @@ mod tests {
             Format::ApiGroup,
             &["", "apps", "networking.k8s.io"],
             &["*", "Apps", ".io", "apps.", "a..b", "-a", "a b"],
+        );
+        check(Format::Day, &["2027-01-31"], &["", "2027-1-31", "2027-01-31T18:00:00Z"]);
+        check(
+            Format::Hours,
+            &["09:00-16:30", "00:00-24:00"],
+            &["", "9:00-16:30", "09:00", "25:00-26:00"],
+        );
+        check(
+            Format::TimeZone,
+            &["Europe/Berlin", "UTC", "Etc/GMT+1"],
+            &["", "1", "Europe Berlin"],
         );
         check(
             Format::Definition,

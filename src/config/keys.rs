@@ -2,6 +2,7 @@
 //!
 //! The walk, the proposals for a misspelt key and the JSON Schemas are made from this table alone.
 
+mod rollout;
 mod rule;
 
 pub(super) use rule::RULE;
@@ -22,6 +23,8 @@ pub(super) enum Shape {
     Words(&'static [(&'static str, &'static str)]),
     /// `true` or `false`.
     Boolean,
+    /// A whole number, from 0.
+    Number,
     /// A text, or `true` or `false`.
     TextOrBoolean(Format),
     /// The value of a policy parameter: what it may be is known once the parameter is.
@@ -256,6 +259,23 @@ pub(super) static ENVIRONMENT: Table = table(
             Shape::Text(Format::Location),
             "Where Azure keeps the identities of assignments that deploy or modify, such as `westeurope`. Needed as soon as a gate has such members; another one later makes successor assignments, since Azure cannot move one.",
         ),
+        key("promotesFrom", Shape::Text(Format::Name), rollout::PROMOTES_FROM),
+        key(
+            "advance",
+            rollout::ADVANCE,
+            "Who takes the steps that close a gate further.",
+        )
+        .default("approve"),
+        key(
+            "rings",
+            Shape::List {
+                item: &Shape::Table(&rollout::RING),
+                least: 1,
+            },
+            rollout::RINGS,
+        ),
+        key("settle", Shape::Text(Format::Period), rollout::SETTLE).default("90m"),
+        key("windows", Shape::Table(&rollout::WINDOWS), rollout::WINDOWS_DOC),
         key(
             "gates",
             Shape::Map {
@@ -327,6 +347,12 @@ static GATE: Table = table(
             "How long the gate stays at a stage before the next one.",
         )
         .default("7d"),
+        key(
+            "maxViolations",
+            Shape::Number,
+            "How many violations a ring may have when it is closed: each of them is refused at its next rollout or reschedule.",
+        )
+        .default("0"),
         key(
             "excludeNamespaces",
             NAMESPACES,
@@ -491,6 +517,7 @@ static CLUSTERS: Table = table(
             )),
             "Which clusters in scope are meant; all of them if left out.",
         ),
+        key("coverage", Shape::Table(&rollout::COVERAGE), rollout::COVERAGE_DOC),
         key(
             "foreignGatekeeper",
             Shape::List {

@@ -18,6 +18,7 @@ mod keys;
 mod parameters;
 mod policy_rule;
 mod rego;
+mod rollout;
 mod rule;
 mod rule_file;
 pub mod schema;
@@ -262,6 +263,7 @@ impl Files {
             crossing::own_scopes(environment, diagnostics);
             crossing::location(environment, diagnostics);
             defender::check(environment, diagnostics);
+            rollout::check(environment, diagnostics);
             exemptions::check(environment, &contents, diagnostics);
             clusters::check(environment, &contents, catalog, diagnostics);
             for gate in &environment.gates {
@@ -271,6 +273,7 @@ impl Files {
             defender::two_writers(environment, &contents, diagnostics);
         }
         crossing::between(&environments, diagnostics);
+        rollout::promotions(&environments, diagnostics);
 
         let mut read = Estate {
             owner: estate.owner?,

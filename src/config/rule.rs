@@ -132,6 +132,7 @@ impl Rule {
             api_groups,
             kinds,
             template: None,
+            constraint: None,
             role_definition_ids: Vec::new(),
         }
     }

@@ -120,6 +120,12 @@ fn of_shape(shape: &'static Shape) -> Map<String, Value> {
             schema.insert("markdownEnumDescriptions".into(), json!(docs));
             schema
         }
+        Shape::Number => {
+            let mut schema = Map::new();
+            schema.insert("type".into(), "integer".into());
+            schema.insert("minimum".into(), json!(0));
+            schema
+        }
         Shape::Boolean => {
             let mut schema = Map::new();
             schema.insert("type".into(), "boolean".into());

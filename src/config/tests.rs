@@ -5,6 +5,7 @@ mod clusters;
 mod defender;
 mod images;
 mod initiatives;
+mod rollout;
 mod rules;
 mod suites;
 
@@ -236,7 +237,7 @@ fn keys_are_checked() {
                 "    soak: 1d",
                 "    zebra: 1d",
                 "environments/dev.yaml:8:5 unknown key: `zebra` is not known here
-  known: `initiative`, `target`, `soak`, `excludeNamespaces`, `parameters`, `identity`",
+  known: `initiative`, `target`, `soak`, `maxViolations`, `excludeNamespaces`, `parameters`, `identity`",
             ),
             (
                 "    target: deny\n",
@@ -311,7 +312,7 @@ environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes nam
             ),
             ("gates:\n", "gates: []\nx:\n", "environments/dev.yaml:4:8 wrong type: expected a mapping, found a list
 environments/dev.yaml:5:1 unknown key: `x` is not known here
-  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `gates`, `exemptions`, `defender`, `clusters`, `apiVersions`"),
+  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `promotesFrom`, `advance`, `rings`, `settle`, `windows`, `gates`, `exemptions`, `defender`, `clusters`, `apiVersions`"),
         ],
     );
 }

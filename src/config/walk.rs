@@ -40,6 +40,7 @@ pub(super) enum Value<'a> {
     List(Vec<Spanned<Value<'a>>>),
     Text(Spanned<&'a str>),
     Boolean(bool),
+    Number(u64),
     Parameter(&'a Node),
 }
 
@@ -56,6 +57,14 @@ impl<'a> Fields<'a> {
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.values.get(key) {
             Some((_, Value::Boolean(value))) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns the number at a key.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        match self.values.get(key) {
+            Some((_, Value::Number(value))) => Some(*value),
             _ => None,
         }
     }
@@ -159,6 +168,7 @@ impl Walk<'_> {
             Shape::List { item, least } => self.list(node, item, *least),
             Shape::Text(format) => self.text(node, *format),
             Shape::Words(words) => self.word(node, words),
+            Shape::Number => self.number(node),
             Shape::Boolean => self.boolean(node),
             Shape::TextOrBoolean(format) => self.text_or_boolean(node, *format),
             Shape::Parameter => Some(Value::Parameter(node)),
@@ -385,6 +395,19 @@ impl Walk<'_> {
             Kind::Scalar(scalar) if matches!(scalar.resolve(), Plain::Boolean(_)) => self.boolean(node),
             _ => self.text(node, format),
         }
+    }
+
+    fn number<'a>(&mut self, node: &'a Node) -> Option<Value<'a>> {
+        let hint = match &node.kind {
+            Kind::Scalar(scalar) => match scalar.text.parse() {
+                Ok(number) if scalar.resolve() == Plain::Integer => return Some(Value::Number(number)),
+                Ok(number) => Some(format!("write `{number}`, without quotes")),
+                Err(_) => None,
+            },
+            _ => None,
+        };
+        self.wrong_type(node, "a whole number from 0", hint);
+        None
     }
 
     fn boolean<'a>(&mut self, node: &'a Node) -> Option<Value<'a>> {

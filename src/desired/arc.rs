@@ -118,6 +118,8 @@ pub(super) fn uncovered(observed: &Observed) -> impl Iterator<Item = Uncovered> 
         Some(Uncovered {
             cluster: cluster.id.name().to_owned(),
             reason: reason.to_owned(),
+            id: cluster.id.clone(),
+            location: String::new(),
         })
     })
 }

@@ -252,6 +252,8 @@ pub(super) fn uncovered(observed: &Observed) -> Vec<Uncovered> {
             Some(Uncovered {
                 cluster: cluster.id.name().to_owned(),
                 reason: reason.to_owned(),
+                id: cluster.id.clone(),
+                location: cluster.location.clone(),
             })
         })
         .chain(super::arc::uncovered(observed))

@@ -1,13 +1,15 @@
 //! The exemptions of a gate: one for each assignment of it that stays, while it has not expired.
 
 use super::checks::properties;
+use super::rollout::Order;
 use super::{Desired, DesiredError, DesiredObject, Sources};
-use crate::config::{Exemption, Gate};
+use crate::config::{Exemption, ExemptionCategory, Gate};
 use crate::kinds::{Kind, Plane};
-use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp};
+use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// Adds the exemptions from the assignments of a gate that are wanted.
 pub(super) fn add(desired: &mut Desired, sources: Sources<'_>, gate: &Gate) -> Result<(), DesiredError> {
@@ -51,6 +53,113 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>, gate: &Gate) -> R
             one(desired, sources, (gate, exemption), (assignment, mark))?;
         }
     }
+    relaxed(desired, sources, gate, &assignments);
+    for (assignment, mark) in &assignments {
+        relax(desired, sources, gate, (assignment, mark))?;
+    }
+    Ok(())
+}
+
+/// The key in an exemption's metadata that tells a relaxation: why it was asked for. It stands in no file, and stays until it ends.
+const RELAXED_KEY: &str = "aksgateRelaxed";
+/// How many values a selector takes (governance/policy/concepts/assignment-structure).
+const MOST_VALUES: usize = 50;
+
+/// Keeps the relaxations that are in force, and says that they are.
+fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments: &[(ResourceId, Mark)]) {
+    let live = sources.observed.objects().filter(|object| {
+        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| mark.gate == gate.name)
+    });
+    for object in live {
+        let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
+        let reason = text(&format!("/properties/metadata/{RELAXED_KEY}"));
+        let from = text("/properties/policyAssignmentId").and_then(ResourceId::parse);
+        let (Some(reason), Some(from), Some(ends)) = (reason, from, ends(object)) else {
+            continue;
+        };
+        if ends <= sources.now || !assignments.iter().any(|(assignment, _)| *assignment == from) {
+            continue;
+        }
+        let places = object.wire.pointer("/properties/resourceSelectors");
+        let place = if places.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            ""
+        } else {
+            " in a part of its clusters"
+        };
+        let sentence = format!("is relaxed{place} until {ends}, and refuses nothing there: {reason}");
+        desired.findings.push(Finding {
+            subject: gate.name.clone(),
+            sentence,
+        });
+        desired.objects.push(DesiredObject {
+            kind: object.kind,
+            id: object.id.clone(),
+            gate: Some(gate.name.clone()),
+            body: object.wire.clone(),
+            depends_on: Vec::new(),
+            replaces: None,
+        });
+    }
+}
+
+/// Adds the relaxation that a person asks for: an exemption that Azure itself ends.
+fn relax(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    gate: &Gate,
+    (assignment, mark): (&ResourceId, &Mark),
+) -> Result<(), DesiredError> {
+    let Some(Order::Relax { period, ring, reason }) = sources.controls.orders.get(&gate.name) else {
+        return Ok(());
+    };
+    // What is only about to be there has nothing to be let off.
+    let there = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();
+    let Some(resource) = ResourceId::parse(&sources.environment.scope.path()).filter(|_| there) else {
+        return Ok(());
+    };
+    let ladder = super::rollout::ladder(sources, gate);
+    let name = ring.map(|ring| ladder.ring_name(ring).to_owned()).unwrap_or_default();
+    let name = mark.exemption_name(resource.as_str(), &["relaxed".to_owned(), name]);
+    let path = format!("{resource}/providers/Microsoft.Authorization/policyExemptions/{name}");
+    let Some(id) = ResourceId::parse(&path) else {
+        return Ok(());
+    };
+    let exemption = Exemption {
+        gate: gate.name.clone(),
+        resource,
+        category: ExemptionCategory::Waiver,
+        expires: sources.now.plus(*period),
+        reason: reason.clone(),
+        ticket: None,
+        members: Vec::new(),
+    };
+    let mut properties = document(sources, (gate, &exemption), (assignment, mark))?;
+    if let Some(metadata) = properties.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert(RELAXED_KEY.to_owned(), Value::from(reason.as_str()));
+    }
+    if let Some(ring) = ring {
+        // By name, also for what is left over: who reads it later has to know where it holds.
+        let clusters = sources.observed.clusters.iter();
+        let here = clusters.filter(|cluster| ladder.takes(*ring, &cluster.location));
+        let places: BTreeSet<String> = here.map(|cluster| plain_location(&cluster.location)).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<String> = places.into_iter().collect();
+        let selectors = places.chunks(MOST_VALUES).enumerate().map(|(at, places)| {
+            json!({"name": format!("ring-{at}"), "selectors": [{"kind": "resourceLocation", "in": places}]})
+        });
+        properties.insert("resourceSelectors".to_owned(), selectors.collect());
+    }
+    desired.objects.retain(|object| object.id != id);
+    desired.objects.push(DesiredObject {
+        kind: Kind::PolicyExemption,
+        id,
+        gate: Some(gate.name.clone()),
+        body: json!({ "properties": properties }),
+        depends_on: Vec::new(),
+        replaces: None,
+    });
     Ok(())
 }
 
@@ -75,31 +184,7 @@ fn one(
         hold(desired, gate, exemption, "state", why);
         return Ok(());
     }
-    let rendered = sources
-        .renderer
-        .policy_exemption(sources.environment, gate, exemption)?;
-    let forbidden = [
-        "policyAssignmentId",
-        "policyDefinitionReferenceIds",
-        "exemptionCategory",
-        "expiresOn",
-        "resourceSelectors",
-        "assignmentScopeValidation",
-        "metadata.aksgate",
-    ];
-    let mut properties = properties(Kind::PolicyExemption, rendered, &forbidden)?;
-    for (key, value) in [
-        ("policyAssignmentId", json!(assignment.as_str())),
-        ("policyDefinitionReferenceIds", json!(exemption.members)),
-        ("exemptionCategory", json!(exemption.category.name())),
-        ("expiresOn", json!(exemption.expires.to_string())),
-    ] {
-        properties.insert(key.to_owned(), value);
-    }
-    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
-    }
+    let properties = document(sources, (gate, exemption), (assignment, mark))?;
     // What the gate's former assignment had is no new hole.
     let former = sources.observed.objects().find(|object| {
         object.kind == Kind::PolicyExemption
@@ -131,6 +216,40 @@ fn one(
         replaces: former.map(|former| (former.id.clone(), why.to_owned())),
     });
     Ok(())
+}
+
+/// The properties of an exemption from an assignment.
+fn document(
+    sources: Sources<'_>,
+    (gate, exemption): (&Gate, &Exemption),
+    (assignment, mark): (&ResourceId, &Mark),
+) -> Result<Map<String, Value>, DesiredError> {
+    let rendered = sources
+        .renderer
+        .policy_exemption(sources.environment, gate, exemption)?;
+    let forbidden = [
+        "policyAssignmentId",
+        "policyDefinitionReferenceIds",
+        "exemptionCategory",
+        "expiresOn",
+        "resourceSelectors",
+        "assignmentScopeValidation",
+        "metadata.aksgate",
+    ];
+    let mut properties = properties(Kind::PolicyExemption, rendered, &forbidden)?;
+    for (key, value) in [
+        ("policyAssignmentId", json!(assignment.as_str())),
+        ("policyDefinitionReferenceIds", json!(exemption.members)),
+        ("exemptionCategory", json!(exemption.category.name())),
+        ("expiresOn", json!(exemption.expires.to_string())),
+    ] {
+        properties.insert(key.to_owned(), value);
+    }
+    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
+    }
+    Ok(properties)
 }
 
 /// Why a resource cannot be exempted now: what lies below a management group, and which clusters there are, is known to Azure alone.

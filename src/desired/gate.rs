@@ -1,37 +1,43 @@
-//! One gate: its set definition where it has one of its own, and its assignment, put at the position that the rollout allows.
+//! One gate: its set definition where it has one of its own, and its assignments, put at the position that the rollout allows.
+//!
+//! A gate has one assignment for each generation of its content: a change that tightens, or cannot be compared, of a gate that denies
+//! climbs as a second assignment beside the first one, which goes only when it is overtaken. So there is never a gap.
 
 use super::checks::properties;
+use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
+use super::content::{Definition, definition, no_effect, parameters};
 use super::identity::{identity, keep_roles, roles};
-use super::rules::{self, OwnDefinition};
-use super::{Desired, DesiredError, DesiredObject, Sources, overlap};
-use crate::catalog::managed_namespaces;
-use crate::config::{Gate, Initiative, InitiativeKind};
+use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_name, undone_to};
+use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
+use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
-use crate::kinds::{Kind, Plane, override_stages};
+use crate::kinds::{Direction, Kind, Plane};
 use crate::lock::Unaccepted;
-use crate::model::{Effect, MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage, Timestamp};
+use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
-use crate::render::{effects, set_content};
-use crate::rollout::{Guard, Hold, Standing, Uncovered, decide, decide_enablement};
+use crate::rollout::{Decision, Guard, Hold, Position, Standing, Uncovered, overtaken};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// What a gate's assignment points at.
-struct Definition {
-    id: String,
-    version: Option<String>,
-    display_name: String,
-    /// The spellings of `effect`.
-    effects: Vec<String>,
-    /// The namespaces excluded by default; none if the initiative has no such parameter.
-    namespaces: Option<Vec<String>>,
-    /// What the content is, without ids: goes into the gate's digest.
-    content: Value,
-    /// The set definition of our own, to be there before.
-    own: Option<DesiredObject>,
-    /// The definitions of the rules in it, to be there before the set.
-    rules: Vec<DesiredObject>,
+/// How many assignments a scope takes (the Azure subscription-limits page).
+const MOST_ASSIGNMENTS: usize = 200;
+/// How many overrides an assignment takes (governance/policy/concepts/assignment-structure).
+const MOST_OVERRIDES: usize = 10;
+
+/// A live assignment, and whose it is.
+type Assigned<'a> = (&'a LiveObject, Mark);
+
+/// A gate with what is known of it.
+struct Case<'a> {
+    sources: Sources<'a>,
+    gate: &'a Gate,
+    definition: Definition,
+    parameters: Map<String, Value>,
+    digest: String,
+    /// Its live assignments, oldest generation first.
+    live: Vec<Assigned<'a>>,
+    uncovered: &'a [Uncovered],
 }
 
 pub(super) fn add(
@@ -48,184 +54,520 @@ pub(super) fn add(
     let definition = definition(sources, gate)?;
     let parameters = parameters(gate, &definition)?;
     let content = digest(&json!({"content": definition.content, "parameters": parameters}));
-    let digest: String = content.chars().take(16).collect();
+    let case = Case {
+        sources,
+        gate,
+        definition,
+        parameters,
+        digest: content.chars().take(16).collect(),
+        live,
+        uncovered,
+    };
+    case.fits_in_overrides()?;
+    case.add(desired)
+}
 
-    let identity = identity(sources, gate)?;
-    let same = live.iter().rev().find(|(object, _)| {
-        points_at(object, &definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
-    });
-    let newest = live.last();
-    let all: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
-    let enables = gate.kind == InitiativeKind::Enablement;
-    let stands = match gate.kind {
-        InitiativeKind::Admission => same.or(newest),
-        // A successor with another content reports first, whatever its predecessor deploys.
-        InitiativeKind::Enablement => same.or(newest.filter(|(object, _)| has_digest(object, &digest))),
-    };
-    let stands = stands.map(|(object, _)| standing(gate, object, &digest));
-    if let (Some((object, _)), Some(stands)) = (same.or(newest), &stands)
-        && stands.stage == Stage::Deny
-        && !enables
-        && !has_digest(object, &digest)
-    {
-        keep(desired, sources, gate, &all, "generation", DENIES.to_owned());
-        return Ok(());
-    }
-    if !enables && live.iter().any(|(object, _)| denies_in_part(object)) {
-        keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
-        return Ok(());
-    }
-    let unaccepted = sources
-        .unaccepted
-        .get(&gate.name)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    // A successor would be what Azure has now, and take the place of what was accepted.
-    let differs: Vec<&str> = unaccepted
-        .iter()
-        .filter(|found| found.differs)
-        .map(|found| found.sentence.as_str())
-        .collect();
-    if same.is_none() && !live.is_empty() && !differs.is_empty() {
-        keep(desired, sources, gate, &all, "lock", differs.join("; "));
-        return Ok(());
-    }
-    let closed: Vec<Hold> = unaccepted.iter().map(lock_hold).collect();
-    let decision = match gate.kind {
-        InitiativeKind::Admission => decide(gate.target, stands.as_ref(), gate.soak, uncovered, &closed, sources.now),
-        InitiativeKind::Enablement => decide_enablement(gate.target, stands.as_ref(), gate.soak, &closed, sources.now),
-    };
-    desired
-        .findings
-        .extend(decision.remark.iter().map(|remark| finding(gate, remark.clone())));
-    if let Some((stage, holds)) = &decision.held {
-        let reasons = holds
+impl<'a> Case<'a> {
+    fn add(self, desired: &mut Desired) -> Result<(), DesiredError> {
+        let (sources, gate) = (self.sources, self.gate);
+        let enables = gate.kind == InitiativeKind::Enablement;
+        let all: Vec<&LiveObject> = self.live.iter().map(|(object, _)| *object).collect();
+        let identity = identity(sources, gate)?;
+        let fits = |object: &LiveObject| {
+            points_at(object, &self.definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
+        };
+        if !enables && all.iter().any(|object| denies_in_part(object, &self.definition)) {
+            keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
+            return Ok(());
+        }
+        let same = self.same(&fits)?;
+        let newest = self.live.last();
+        let unaccepted = sources
+            .unaccepted
+            .get(&gate.name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        // A successor would be what Azure has now, and take the place of what was accepted.
+        let differs: Vec<&str> = unaccepted
             .iter()
-            .map(|hold| Reason {
-                guard: hold.guard.to_string(),
-                sentence: hold.sentence.clone(),
-                opens: hold.opens,
-            })
+            .filter(|found| found.differs)
+            .map(|found| found.sentence.as_str())
             .collect();
-        let what = gate.kind.stage_name(*stage);
-        desired.held.push(Held {
-            plane: Plane::Policy,
-            subject: gate.name.clone(),
-            what,
-            reasons,
+        if same.is_none() && !self.live.is_empty() && !differs.is_empty() {
+            keep(desired, sources, gate, &all, "lock", differs.join("; "));
+            return Ok(());
+        }
+        let stands = match gate.kind {
+            InitiativeKind::Admission => same,
+            // A successor with another content reports first, whatever its predecessor deploys.
+            InitiativeKind::Enablement => same.or(newest.filter(|(object, _)| has_digest(object, &self.digest))),
+        };
+        // A successor of what does not deny takes its place as it stands, and no more than that.
+        let stands = stands.or(newest.filter(|(object, _)| !enables && !denies_somewhere(object)));
+        let known = Known {
+            standing: stands.map(|(object, _)| self.standing(object)),
+            assignment: same.map(|(object, _)| *object),
+            furthest: self.furthest(),
+            digest: &self.digest,
+            uncovered: self.uncovered,
+            closed: unaccepted.iter().map(lock_hold).collect(),
+            paused: self.paused(newest),
+        };
+        let decision = decision(sources, gate, &known);
+        desired
+            .findings
+            .extend(decision.remark.iter().map(|remark| finding(gate, remark.clone())));
+        desired.findings.extend(self.overridden(&decision));
+        desired.findings.extend(self.empty_rings());
+        if let Some(held) = held(sources, gate, &decision) {
+            desired.held.push(held);
+        }
+        let (mark, id) = match same {
+            Some((object, mark)) => (mark.clone(), Some(object.id.clone())),
+            None => {
+                let before = newest.map_or(0, |(_, mark)| mark.generation);
+                (mark(sources, &gate.name, before.saturating_add(1)), None)
+            }
+        };
+        let path = format!(
+            "{}/providers/Microsoft.Authorization/policyAssignments/{}",
+            sources.environment.scope.path(),
+            mark.assignment_name()
+        );
+        let Some(id) = id.or_else(|| ResourceId::parse(&path)) else {
+            return Ok(());
+        };
+        if let Some(sentence) = self.taken(&id).or_else(|| self.full(same.is_none())) {
+            keep(desired, sources, gate, &all, "state", sentence);
+            return Ok(());
+        }
+        let higher = self.higher(desired, (&id, &known), &decision);
+        let replaces = match same {
+            Some(_) => None,
+            None => newest
+                .filter(|(object, _)| !higher.contains(object))
+                .map(|(object, _)| {
+                    let why = if points_at(object, &self.definition.id) && fits(object) {
+                        "the gate's content is another one, and what climbs begins anew"
+                    } else if points_at(object, &self.definition.id) {
+                        "its location or its identity is another one, and an assignment cannot be moved to it"
+                    } else {
+                        "the gate's definition is another one, and an assignment cannot be moved to it"
+                    };
+                    (object.id.clone(), why.to_owned())
+                }),
+        };
+        let beyond = match (same, sources.controls.orders.get(&gate.name)) {
+            (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. })) if !enables => {
+                further((ladder(sources, gate), &self.definition), object, decision.position)
+            }
+            _ => BTreeSet::new(),
+        };
+        if !beyond.is_empty() {
+            let names: Vec<&str> = beyond.iter().map(String::as_str).collect();
+            let sentence = format!(
+                "denies in {} too, which its position does not say: left as it is",
+                names.join(", ")
+            );
+            desired.findings.push(finding(gate, sentence));
+        }
+        let state = self.state(&decision, (newest, same), known.paused.clone());
+        desired
+            .rollouts
+            .push(self.told(&known, &decision, (&mark, &state), &higher));
+        let mut body = self.body(
+            (decision.position, &beyond),
+            &mark,
+            same.map(|(object, _)| *object),
+            &state,
+        )?;
+        if let Some(identity) = &identity {
+            identity.state(&mut body);
+        }
+        let own = &self.definition.own;
+        let depends_on = own.iter().map(|own| (own.kind, own.id.clone())).collect();
+        desired
+            .findings
+            .extend(overlap::findings(sources, gate, &self.definition.id));
+        if let Some((object, _)) = same {
+            desired.findings.extend(hand_made(gate, object, &body));
+        }
+        desired.findings.extend(self.below());
+        if let Some(identity) = &identity {
+            let live = same.map(|(object, _)| *object);
+            roles(desired, sources, (gate, &mark), identity, (&id, live));
+        }
+        desired.objects.extend(self.definition.rules);
+        desired.objects.extend(self.definition.own);
+        desired.objects.push(DesiredObject {
+            kind: Kind::PolicyAssignment,
+            id,
+            gate: Some(gate.name.clone()),
+            body,
+            depends_on,
+            replaces,
         });
+        Ok(())
     }
 
-    let (mark, id) = match same {
-        Some((object, mark)) => (mark.clone(), Some(object.id.clone())),
-        None => (
-            mark(
-                sources,
-                &gate.name,
-                newest.map_or(0, |(_, mark)| mark.generation).saturating_add(1),
-            ),
-            None,
-        ),
-    };
-    let path = format!(
-        "{}/providers/Microsoft.Authorization/policyAssignments/{}",
-        sources.environment.scope.path(),
-        mark.assignment_name()
-    );
-    let Some(id) = id.or_else(|| ResourceId::parse(&path)) else {
-        return Ok(());
-    };
-    let wanted = definition
-        .rules
-        .iter()
-        .chain(&definition.own)
-        .map(|own| (own.kind, &own.id));
-    let taken = wanted.chain([(Kind::PolicyAssignment, &id)]).find_map(|(kind, id)| {
-        let object = sources.observed.get(kind, id)?;
-        let ours = object.owned_mark(&sources.estate.owner, &sources.environment.name);
-        ours.is_none().then_some(object)
-    });
-    if let Some(taken) = taken {
-        let sentence = format!(
+    fn standing(&self, object: &LiveObject) -> Standing {
+        let ladder = ladder(self.sources, self.gate);
+        standing((self.gate, Some(&self.definition)), ladder, object, &self.digest)
+    }
+
+    /// How far the gate is closed by whichever of its assignments.
+    fn furthest(&self) -> Position {
+        let positions = self.live.iter().map(|(object, _)| self.standing(object).position);
+        positions.max().unwrap_or(Position::Off)
+    }
+
+    /// The assignment that carries the wanted content, or may be changed in place to carry it.
+    fn same(&self, fits: &dyn Fn(&LiveObject) -> bool) -> Result<Option<&Assigned<'a>>, DesiredError> {
+        let fitting = || self.live.iter().rev().filter(|(object, _)| fits(object));
+        if self.gate.kind == InitiativeKind::Enablement {
+            return Ok(fitting().next());
+        }
+        if let Some(found) = fitting().find(|(object, _)| has_digest(object, &self.digest)) {
+            return Ok(Some(found));
+        }
+        let Some(newest) = self.live.last().filter(|(object, _)| fits(object)) else {
+            return Ok(None);
+        };
+        let in_place = !denies_somewhere(newest.0) || self.only_weakens(newest)?;
+        Ok(in_place.then_some(newest))
+    }
+
+    /// Whether the wanted content lets through more than a live assignment does, and holds nothing back besides: then nobody is hit by a
+    /// change in place.
+    fn only_weakens(&self, (object, mark): &Assigned<'_>) -> Result<bool, DesiredError> {
+        let position = self.standing(object).position;
+        let beyond = further((ladder(self.sources, self.gate), &self.definition), object, position);
+        let state = object.mark_state().unwrap_or_default();
+        let body = self.body((position, &beyond), mark, Some(object), &state)?;
+        let kind = object.kind;
+        let (before, after) = (
+            object.comparable(),
+            kind.comparable(&kind.merged(&body, Some(&object.wire))),
+        );
+        let there = kind.direction(Some(&before), Some(&after));
+        let back = kind.direction(Some(&after), Some(&before));
+        Ok(there == Direction::Neutral || there == Direction::Weakens && back == Direction::Tightens)
+    }
+
+    /// Why the gate is paused, if it is: as its newest assignment says, or as a person asks now.
+    fn paused(&self, newest: Option<&Assigned<'_>>) -> Option<String> {
+        let state = newest.and_then(|(object, _)| object.mark_state());
+        let live = state.and_then(|state| state.paused);
+        match self.sources.controls.orders.get(&self.gate.name) {
+            None | Some(Order::Relax { .. }) => live,
+            Some(Order::Resume) => None,
+            Some(Order::Pause { reason } | Order::Undo { reason, .. }) => Some(reason.clone()),
+        }
+    }
+
+    /// Says what is there under a name that is needed and does not carry our mark.
+    fn taken(&self, id: &ResourceId) -> Option<String> {
+        let (sources, definition) = (self.sources, &self.definition);
+        let wanted = definition
+            .rules
+            .iter()
+            .chain(&definition.own)
+            .map(|own| (own.kind, &own.id));
+        let taken = wanted.chain([(Kind::PolicyAssignment, id)]).find_map(|(kind, id)| {
+            let object = sources.observed.get(kind, id)?;
+            let ours = object.owned_mark(&sources.estate.owner, &sources.environment.name);
+            ours.is_none().then_some(object)
+        })?;
+        Some(format!(
             "a {} `{}` is there and does not carry the mark of this environment, so it is not touched; give it back its \
              `metadata.{MARK_KEY}`, or delete it and plan again",
             taken.kind.label(),
             taken.id.name()
-        );
-        keep(desired, sources, gate, &all, "state", sentence);
-        return Ok(());
+        ))
     }
-    // A predecessor that is closed further than what would be written stays closed.
-    let higher: Vec<&LiveObject> = live
-        .iter()
-        .filter(|(object, _)| object.id != id && standing(gate, object, &digest).stage > decision.stage)
-        .map(|(object, _)| *object)
-        .collect();
-    // Who asks for no more than audit asks for the end of what deploys.
-    let higher = if enables && gate.target <= decision.stage {
-        Vec::new()
-    } else {
-        higher
-    };
-    if !higher.is_empty() {
-        let sentence = if enables { STILL_ENFORCES } else { DENIES };
-        keep(desired, sources, gate, &higher, "generation", sentence.to_owned());
+
+    /// Says that a scope has no room for another assignment.
+    fn full(&self, another: bool) -> Option<String> {
+        let objects = self.sources.observed.objects();
+        let count = objects.filter(|object| object.kind == Kind::PolicyAssignment).count();
+        (another && count >= MOST_ASSIGNMENTS).then(|| {
+            format!(
+                "the scope has {count} policy assignments, and Azure takes {MOST_ASSIGNMENTS}: there is no room for this one"
+            )
+        })
     }
-    let state = MarkState {
-        position: gate.kind.stage_name(decision.stage),
-        digest,
-        since: None,
-        run: None,
-    };
-    let mut body = body(
-        sources,
-        gate,
-        &definition,
-        parameters,
-        decision.stage,
-        &mark,
-        same.map(|(object, _)| *object),
-        &state,
-    )?;
-    if let Some(identity) = &identity {
-        identity.state(&mut body);
+
+    /// The rings have to fit what one assignment takes, and that at every position.
+    fn fits_in_overrides(&self) -> Result<(), DesiredError> {
+        let ladder = ladder(self.sources, self.gate);
+        let most = ladder
+            .locations(ladder.steps())
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let found = overrides(&self.definition, &most).len();
+        if found <= MOST_OVERRIDES {
+            return Ok(());
+        }
+        Err(DesiredError::Limit {
+            label: Kind::PolicyAssignment.label(),
+            name: self.gate.name.clone(),
+            field: "overrides".to_owned(),
+            found,
+            unit: "entries",
+            limit: MOST_OVERRIDES,
+        })
     }
-    let replaces = match same {
-        Some(_) => None,
-        None => newest
-            .filter(|(object, _)| !higher.contains(object))
-            .map(|(object, _)| {
-                let why = if points_at(object, &definition.id) {
-                    "its location or its identity is another one, and an assignment cannot be moved to it"
-                } else {
-                    "the gate's definition is another one, and an assignment cannot be moved to it"
+
+    /// Keeps the assignments that are closed further than the one that is written, and those that its clusters do not yet do without.
+    fn higher(
+        &self,
+        desired: &mut Desired,
+        (id, known): (&ResourceId, &Known<'_>),
+        decision: &Decision,
+    ) -> Vec<&'a LiveObject> {
+        let (sources, gate) = (self.sources, self.gate);
+        let enables = gate.kind == InitiativeKind::Enablement;
+        let ladder = ladder(sources, gate);
+        let undone = undone_to(sources, gate, known.furthest);
+        let mut higher = Vec::new();
+        for (object, mark) in self.live.iter().filter(|(object, _)| object.id != *id) {
+            let stands = self.standing(object).position;
+            let sentence = if enables {
+                // Who asks for no more than audit asks for the end of what deploys.
+                let over = stands > decision.position && Position::of(gate.target) > decision.position;
+                over.then(|| STILL_ENFORCES.to_owned())
+            } else if !denies_somewhere(object) || undone.is_some_and(|to| stands > to) {
+                None
+            } else if let Some(assignment) = known.assignment {
+                let asked = Known {
+                    standing: Some(self.standing(assignment)),
+                    assignment: Some(assignment),
+                    paused: None,
+                    closed: Vec::new(),
+                    ..*known
                 };
-                (object.id.clone(), why.to_owned())
-            }),
-    };
-    let depends_on = definition.own.iter().map(|own| (own.kind, own.id.clone())).collect();
-    desired
-        .findings
-        .extend(overlap::findings(sources, gate, &definition.id));
-    if let Some((object, _)) = same {
-        desired.findings.extend(hand_made(gate, object, &body));
+                // Where it stands in Azure counts, not where this plan puts it.
+                let hold = ask(sources, gate, &asked, |question| overtaken(question, stands));
+                hold.map(|hold| hold.sentence)
+            } else {
+                let name = ladder.name(stands);
+                Some(format!(
+                    "stands at {name} and stays while its successor climbs, so that nothing opens"
+                ))
+            };
+            if let Some(sentence) = sentence {
+                let what = format!("removal of generation {}", mark.generation);
+                desired.held.push(held_generation(gate, what, sentence));
+                keep_objects(desired, sources, gate, &[object]);
+                higher.push(*object);
+            }
+        }
+        higher
     }
-    desired.objects.extend(definition.rules);
-    desired.objects.extend(definition.own);
-    if let Some(identity) = &identity {
-        let live = same.map(|(object, _)| *object);
-        roles(desired, sources, (gate, &mark), identity, (&id, live));
+
+    /// What the mark will say.
+    fn state(
+        &self,
+        decision: &Decision,
+        (newest, same): (Option<&Assigned<'_>>, Option<&Assigned<'_>>),
+        paused: Option<String>,
+    ) -> MarkState {
+        let gate = self.gate;
+        let position = match gate.kind {
+            InitiativeKind::Admission => decision.position.to_string(),
+            InitiativeKind::Enablement => gate.kind.stage_name(decision.position.everywhere()),
+        };
+        let live = same.or(newest).and_then(|(object, _)| object.mark_state());
+        let mut state = MarkState {
+            position,
+            digest: self.digest.clone(),
+            overrides: live.map(|live| live.overrides).unwrap_or_default(),
+            ..MarkState::default()
+        };
+        if let Some(reason) = paused {
+            state.pause(&reason);
+        }
+        for hold in &decision.overridden {
+            let overrides = self.sources.controls.overrides.iter();
+            for (_, reason) in overrides.filter(|(guard, _)| *guard == hold.guard) {
+                let position = state.position.clone();
+                state.add_override(hold.guard.name(), &position, reason);
+            }
+        }
+        // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them. What somebody closed
+        // everywhere by hand stands there already, and its mark goes on saying where it was put.
+        let kept = same.and_then(|(object, _)| {
+            let live = object.mark_state().filter(|live| live.digest == state.digest)?;
+            let by_hand = decision.position == Position::Deny && self.standing(object).position == Position::Deny;
+            (live.position == state.position || by_hand).then_some(live)
+        });
+        if let Some(kept) = kept {
+            state.position = kept.position;
+            state.since = kept.since;
+            state.run = kept.run;
+        }
+        state
     }
-    let gate = Some(gate.name.clone());
-    desired.objects.push(DesiredObject {
-        kind: Kind::PolicyAssignment,
-        id,
-        gate,
-        body,
-        depends_on,
-        replaces,
-    });
-    Ok(())
+
+    /// What a reader is told of the gate's way.
+    fn told(
+        &self,
+        known: &Known<'_>,
+        decision: &Decision,
+        (mark, state): (&Mark, &MarkState),
+        higher: &[&LiveObject],
+    ) -> GateRollout {
+        let (sources, gate) = (self.sources, self.gate);
+        let ladder = ladder(sources, gate);
+        let name = |position| position_name(gate, ladder, position);
+        let before = self.live.iter().filter(|(object, _)| higher.contains(object));
+        GateRollout {
+            gate: gate.name.clone(),
+            way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
+            stands: known.standing.as_ref().map(|standing| standing.position),
+            since: known.standing.as_ref().and_then(|standing| standing.since),
+            goes: decision.position,
+            target: Position::of(gate.target),
+            held: decision.held.clone().map(|(position, holds)| (name(position), holds)),
+            generation: mark.generation,
+            before: before
+                .map(|(object, mark)| (mark.generation, name(self.standing(object).position)))
+                .collect(),
+            paused: state.paused.clone(),
+            overrides: state.overrides.clone(),
+        }
+    }
+
+    /// Says past which guards a step goes, and why.
+    fn overridden(&self, decision: &Decision) -> Vec<Finding> {
+        let reason = |hold: &Hold| {
+            let mut overrides = self.sources.controls.overrides.iter();
+            let found = overrides.find(|(guard, _)| *guard == hold.guard);
+            found.map(|(_, reason)| reason.clone()).unwrap_or_default()
+        };
+        let told = decision.overridden.iter().map(|hold| {
+            let sentence = format!(
+                "goes past the guard `{}`, which is closed: {}; because: {}",
+                hold.guard,
+                hold.sentence,
+                reason(hold)
+            );
+            finding(self.gate, sentence)
+        });
+        told.collect()
+    }
+
+    /// Says which rings have no cluster: a slip of the pen in a location would make one, and its step would close nothing.
+    fn empty_rings(&self) -> Vec<Finding> {
+        let ladder = ladder(self.sources, self.gate);
+        let clusters = &self.sources.observed.clusters;
+        let rings = (0..ladder.steps().saturating_sub(1)).filter(|_| self.gate.target == Stage::Deny);
+        let empty = rings.filter(|ring| {
+            let any = clusters.iter().any(|cluster| ladder.takes(*ring, &cluster.location));
+            !any && !clusters.is_empty()
+        });
+        let told = empty.map(|ring| {
+            let name = ladder.ring_name(ring);
+            finding(
+                self.gate,
+                format!("no cluster in scope is in ring `{name}`, so the step that closes it refuses nothing"),
+            )
+        });
+        told.collect()
+    }
+
+    /// Says which members stay below deny.
+    fn below(&self) -> Option<Finding> {
+        let definition = &self.definition;
+        let denies = self.gate.kind == InitiativeKind::Admission && self.gate.target == Stage::Deny;
+        let below: Vec<&str> = definition
+            .members
+            .iter()
+            .filter(|(_, spelling)| spelling.is_none())
+            .map(|(reference, _)| reference.as_str())
+            .collect();
+        let some = definition.members.len() > below.len();
+        (denies && some && !below.is_empty()).then(|| {
+            let sentence = format!("members that cannot deny stay below: {}", below.join(", "));
+            finding(self.gate, sentence)
+        })
+    }
+
+    /// The assignment's document at a position.
+    fn body(
+        &self,
+        (position, beyond): (Position, &BTreeSet<String>),
+        mark: &Mark,
+        live: Option<&LiveObject>,
+        state: &MarkState,
+    ) -> Result<Value, DesiredError> {
+        let (sources, gate, definition) = (self.sources, self.gate, &self.definition);
+        let stage = position.everywhere();
+        let rendered = sources.renderer.policy_assignment(
+            sources.environment,
+            gate,
+            (&gate.initiative, &definition.display_name),
+            (&definition.id, definition.version.as_deref()),
+            &self.parameters,
+        )?;
+        let forbidden = [
+            "metadata.aksgate",
+            "metadata.aksgateState",
+            "parameters.effect",
+            "overrides",
+            "enforcementMode",
+            "scope",
+        ];
+        let kind = Kind::PolicyAssignment;
+        let mut properties = properties(kind, rendered, &forbidden)?;
+        let stated = properties.get("policyDefinitionId").and_then(Value::as_str);
+        if stated.is_none_or(|id| !id.eq_ignore_ascii_case(&definition.id)) {
+            let (template, field) = (kind.template(), "properties.policyDefinitionId".to_owned());
+            return Err(DesiredError::Missing { template, field });
+        }
+        let version = properties.get("definitionVersion").and_then(Value::as_str);
+        if version != definition.version.as_deref() {
+            let (template, field) = (kind.template(), "properties.definitionVersion".to_owned());
+            return Err(DesiredError::Missing { template, field });
+        }
+        if properties.get("parameters").and_then(Value::as_object) != Some(&self.parameters) {
+            let (template, field) = (kind.template(), "properties.parameters".to_owned());
+            return Err(DesiredError::Missing { template, field });
+        }
+        let mut all = self.parameters.clone();
+        let mode = match (gate.kind, stage) {
+            (InitiativeKind::Admission, _) => {
+                let spelling = stage.effect().spelling(definition.effects.iter().map(String::as_str));
+                let effect = spelling.ok_or_else(|| no_effect(gate, stage))?;
+                all.insert("effect".to_owned(), json!({ "value": effect }));
+                "Default"
+            }
+            (InitiativeKind::Enablement, Stage::Deny) => "Default",
+            (InitiativeKind::Enablement, _) => "DoNotEnforce",
+        };
+        properties.insert("parameters".to_owned(), Value::Object(all));
+        properties.insert("enforcementMode".to_owned(), Value::from(mode));
+        if gate.kind == InitiativeKind::Admission {
+            let ladder = ladder(sources, gate);
+            let rings = match position {
+                Position::Rings(closed) => ladder.locations(closed),
+                _ => Vec::new(),
+            };
+            let locations = rings
+                .into_iter()
+                .map(str::to_owned)
+                .chain(beyond.iter().cloned())
+                .collect();
+            put_overrides(&mut properties, definition, &locations, (stage, live));
+        }
+        let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
+            metadata.insert(STATE_KEY.to_owned(), Value::from(state.to_text()));
+        }
+        Ok(json!({ "properties": properties }))
+    }
 }
 
 fn has_digest(object: &LiveObject, digest: &str) -> bool {
@@ -233,7 +575,7 @@ fn has_digest(object: &LiveObject, digest: &str) -> bool {
 }
 
 /// The live assignments of the gate that are ours, oldest generation first.
-fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<(&'a LiveObject, Mark)> {
+fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
     let mut found: Vec<(&LiveObject, Mark)> = owned
         .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
@@ -241,82 +583,6 @@ fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<(&'a LiveObjec
     found.sort_by(|one, two| (one.1.generation, &one.0.id).cmp(&(two.1.generation, &two.0.id)));
     found
 }
-
-fn points_at(object: &LiveObject, definition: &str) -> bool {
-    let found = object
-        .wire
-        .pointer("/properties/policyDefinitionId")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    found.eq_ignore_ascii_case(definition)
-}
-
-fn standing(gate: &Gate, object: &LiveObject, digest: &str) -> Standing {
-    let state = object.mark_state();
-    let enforced = object
-        .wire
-        .pointer("/properties/enforcementMode")
-        .and_then(Value::as_str)
-        .unwrap_or("Default");
-    if gate.kind == InitiativeKind::Enablement {
-        // Its members' effects are fixed: whether they act is the enforcement mode's.
-        let acts = enforced.eq_ignore_ascii_case("Default");
-        return Standing {
-            stage: if acts { Stage::Deny } else { Stage::Audit },
-            marked: state.as_ref().and_then(|state| gate.kind.stage(&state.position)),
-            since: since(state, digest),
-        };
-    }
-    let stage = effect_stage(object);
-    // An override raises it somewhere: what denies anywhere is not written over. One that lowers it is a hole, not a position.
-    let stage = overridden(object).into_iter().fold(stage, Stage::max);
-    Standing {
-        // Not enforced, a gate at deny holds nothing back: it stands at audit.
-        stage: if enforced.eq_ignore_ascii_case("Default") {
-            stage
-        } else {
-            stage.min(Stage::Audit)
-        },
-        marked: state.as_ref().and_then(|state| Stage::parse(&state.position)),
-        since: since(state, digest),
-    }
-}
-
-fn since(state: Option<MarkState>, digest: &str) -> Option<Timestamp> {
-    state.filter(|state| state.digest == digest)?.since
-}
-
-/// Returns the stage of the effect that holds where no override does.
-fn effect_stage(object: &LiveObject) -> Stage {
-    let effect = object
-        .wire
-        .pointer("/properties/parameters/effect/value")
-        .and_then(Value::as_str);
-    effect.and_then(Effect::parse).and_then(Stage::of).unwrap_or(Stage::Off)
-}
-
-/// Whether an override closes an assignment further, for some members or places, than its effect does.
-fn denies_in_part(object: &LiveObject) -> bool {
-    overridden(object)
-        .into_iter()
-        .any(|stage| stage > effect_stage(object).max(Stage::Audit))
-}
-
-/// Returns the stages that an assignment's overrides stand for; none where one of them is no effect of the ladder.
-fn overridden(object: &LiveObject) -> Vec<Stage> {
-    let overrides = object.wire.pointer("/properties/overrides");
-    overrides.and_then(override_stages).unwrap_or_default()
-}
-
-/// Whether every override of an assignment lowers an effect below that of its stage: somebody opened the gate by hand.
-fn only_lowers(object: &LiveObject, stage: Stage) -> bool {
-    let stages = overridden(object);
-    !stages.is_empty() && stages.into_iter().all(|lower| lower < stage)
-}
-
-/// Why a gate that denies is left alone: it is changed by a generation that climbs beside it, and this version has none.
-const DENIES: &str =
-    "the gate stands at deny, and its content cannot be changed without opening it; this version leaves it as it is";
 
 /// Why an assignment that deploys is left alone beside its successor.
 const STILL_ENFORCES: &str =
@@ -327,16 +593,49 @@ const DENIES_IN_PART: &str =
 
 /// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
 fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject], guard: &str, sentence: String) {
+    let held = held_generation(gate, "change of content".to_owned(), sentence);
+    let reasons = held.reasons.into_iter().map(|reason| Reason {
+        guard: guard.to_owned(),
+        ..reason
+    });
     desired.held.push(Held {
+        reasons: reasons.collect(),
+        ..held
+    });
+    keep_objects(desired, sources, gate, live);
+}
+
+fn held_generation(gate: &Gate, what: String, sentence: String) -> Held {
+    Held {
         plane: Plane::Policy,
         subject: gate.name.clone(),
-        what: "change of content".to_owned(),
+        what,
         reasons: vec![Reason {
-            guard: guard.to_owned(),
+            guard: "generation".to_owned(),
             sentence,
             opens: None,
         }],
+    }
+}
+
+/// What is held of a gate's next step.
+fn held(sources: Sources<'_>, gate: &Gate, decision: &Decision) -> Option<Held> {
+    let (position, holds) = decision.held.as_ref()?;
+    let reasons = holds.iter().map(|hold| Reason {
+        guard: hold.guard.to_string(),
+        sentence: hold.sentence.clone(),
+        opens: hold.opens,
     });
+    Some(Held {
+        plane: Plane::Policy,
+        subject: gate.name.clone(),
+        what: position_name(gate, ladder(sources, gate), *position),
+        reasons: reasons.collect(),
+    })
+}
+
+/// Keeps these assignments of a gate, and the sets that they point at, as they are.
+fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
     let as_it_is = |object: &LiveObject| DesiredObject {
         kind: object.kind,
         id: object.id.clone(),
@@ -383,243 +682,6 @@ pub(super) fn mark(sources: Sources<'_>, gate: &str, generation: u32) -> Mark {
         generation,
         part: "00".to_owned(),
     }
-}
-
-fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition, DesiredError> {
-    match sources.estate.initiatives.get(&gate.initiative) {
-        Some(Initiative::BuiltIn { id, version }) => Ok(built_in(sources, id, version)),
-        Some(Initiative::Own {
-            display_name,
-            description,
-            kind,
-            members,
-        }) => {
-            let rules = rules::definitions(sources, gate, members)?;
-            let ids = rules.iter().map(|(rule, own)| (rule.clone(), own.id.clone())).collect();
-            let (name, catalog) = (&gate.initiative, sources.catalog);
-            let set = set_content(name, display_name, description, *kind, members, catalog, &ids);
-            own(sources, gate, &set, rules)
-        }
-        // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
-        Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
-    }
-}
-
-fn no_effect(gate: &Gate, stage: Stage) -> DesiredError {
-    DesiredError::NoEffect {
-        gate: gate.name.clone(),
-        initiative: gate.initiative.clone(),
-        stage: stage.effect().to_string(),
-    }
-}
-
-fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
-    let set = sources.catalog.initiative(id);
-    let facts = set.map(|set| set.facts_at(version));
-    let parameter = |name: &str| facts.and_then(|facts| facts.parameters.get(name));
-    let strings = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let effect = parameter("effect").and_then(|parameter| parameter.allowed.as_deref());
-    let namespaces = parameter("excludedNamespaces");
-    Definition {
-        id: format!("/providers/Microsoft.Authorization/policySetDefinitions/{id}"),
-        version: Some(version.to_owned()),
-        display_name: set.map(|set| set.display_name.clone()).unwrap_or_default(),
-        effects: effect.map(strings).unwrap_or_default(),
-        namespaces: namespaces.map(|p| {
-            p.default
-                .as_ref()
-                .and_then(Value::as_array)
-                .map(|v| strings(v))
-                .unwrap_or_default()
-        }),
-        content: json!({"builtIn": id, "version": version}),
-        own: None,
-        rules: Vec::new(),
-    }
-}
-
-fn own(
-    sources: Sources<'_>,
-    gate: &Gate,
-    set: &crate::render::SetContent,
-    rules: BTreeMap<String, OwnDefinition>,
-) -> Result<Definition, DesiredError> {
-    let environment = sources.environment;
-    let rendered = sources.renderer.policy_set_definition(environment, set)?;
-    let forbidden = ["metadata.aksgate", "metadata.aksgateState", "policyType"];
-    let mut properties = properties(Kind::PolicySetDefinition, rendered, &forbidden)?;
-    for field in ["policyDefinitions", "parameters"] {
-        if !properties.contains_key(field) {
-            let template = Kind::PolicySetDefinition.template();
-            return Err(DesiredError::Missing {
-                template,
-                field: format!("properties.{field}"),
-            });
-        }
-    }
-    let comparable = Kind::PolicySetDefinition.comparable(&json!({ "properties": properties }));
-    let part = |name: &str| {
-        comparable
-            .pointer(&format!("/properties/{name}"))
-            .cloned()
-            .unwrap_or_default()
-    };
-    let mut members = part("policyDefinitions");
-    for member in members.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        let id = member
-            .get("policyDefinitionId")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        // The id of a rule differs from environment to environment; what it does is what counts.
-        if let Some(rule) = rules.values().find(|rule| rule.id.eq_ignore_ascii_case(id)) {
-            *member = json!({"rule": rule.digest, "parameters": member.get("parameters")});
-        }
-    }
-    let content = json!({"members": members, "parameters": part("parameters")});
-    let mark = mark(sources, &gate.initiative, 1);
-    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
-    }
-    let name = mark.set_definition_name(&digest(&content));
-    let scope = environment.definition_scope.path();
-    let id = format!("{scope}/providers/Microsoft.Authorization/policySetDefinitions/{name}");
-    let names: BTreeSet<String> = set
-        .parameters
-        .get("excludedNamespaces")
-        .and_then(|parameter| parameter.get("defaultValue"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
-    let rules: Vec<DesiredObject> = rules.into_values().filter_map(|rule| rule.object).collect();
-    Ok(Definition {
-        own: ResourceId::parse(&id).map(|id| DesiredObject {
-            kind: Kind::PolicySetDefinition,
-            id,
-            gate: Some(gate.name.clone()),
-            body: json!({ "properties": properties }),
-            depends_on: rules.iter().map(|rule| (rule.kind, rule.id.clone())).collect(),
-            replaces: None,
-        }),
-        rules,
-        id,
-        version: None,
-        display_name: set.display_name.clone(),
-        effects: if set.parameters.contains_key("effect") {
-            effects()
-        } else {
-            Vec::new()
-        },
-        namespaces: set
-            .parameters
-            .contains_key("excludedNamespaces")
-            .then(|| names.into_iter().collect()),
-        content,
-    })
-}
-
-/// The assignment's parameters but for the effect: what the gate states, and the exclusions joined with the namespaces that Azure
-/// manages and those that the definition leaves out by default.
-fn parameters(gate: &Gate, definition: &Definition) -> Result<Map<String, Value>, DesiredError> {
-    let mut parameters: Map<String, Value> = gate
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.clone(), json!({ "value": value })))
-        .collect();
-    match &definition.namespaces {
-        Some(defaults) => {
-            let stated = defaults.iter().chain(&gate.exclude_namespaces).map(String::as_str);
-            let excluded: BTreeSet<&str> = managed_namespaces().iter().map(|row| row.name).chain(stated).collect();
-            parameters.insert("excludedNamespaces".to_owned(), json!({ "value": excluded }));
-        }
-        None if gate.exclude_namespaces.is_empty() => {}
-        None => {
-            let (gate, initiative) = (gate.name.clone(), gate.initiative.clone());
-            return Err(DesiredError::NoExclusion { gate, initiative });
-        }
-    }
-    Ok(parameters)
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the one place where everything about an assignment meets"
-)]
-fn body(
-    sources: Sources<'_>,
-    gate: &Gate,
-    definition: &Definition,
-    parameters: Map<String, Value>,
-    stage: Stage,
-    mark: &Mark,
-    live: Option<&LiveObject>,
-    state: &MarkState,
-) -> Result<Value, DesiredError> {
-    let rendered = sources.renderer.policy_assignment(
-        sources.environment,
-        gate,
-        (&gate.initiative, &definition.display_name),
-        (&definition.id, definition.version.as_deref()),
-        &parameters,
-    )?;
-    let forbidden = [
-        "metadata.aksgate",
-        "metadata.aksgateState",
-        "parameters.effect",
-        "overrides",
-        "enforcementMode",
-        "scope",
-    ];
-    let kind = Kind::PolicyAssignment;
-    let mut properties = properties(kind, rendered, &forbidden)?;
-    let stated = properties.get("policyDefinitionId").and_then(Value::as_str);
-    if stated.is_none_or(|id| !id.eq_ignore_ascii_case(&definition.id)) {
-        let (template, field) = (kind.template(), "properties.policyDefinitionId".to_owned());
-        return Err(DesiredError::Missing { template, field });
-    }
-    let version = properties.get("definitionVersion").and_then(Value::as_str);
-    if version != definition.version.as_deref() {
-        let (template, field) = (kind.template(), "properties.definitionVersion".to_owned());
-        return Err(DesiredError::Missing { template, field });
-    }
-    if properties.get("parameters").and_then(Value::as_object) != Some(&parameters) {
-        let (template, field) = (kind.template(), "properties.parameters".to_owned());
-        return Err(DesiredError::Missing { template, field });
-    }
-    let mut all = parameters;
-    let mode = match (gate.kind, stage) {
-        (InitiativeKind::Admission, _) => {
-            let spelling = stage.effect().spelling(definition.effects.iter().map(String::as_str));
-            let effect = spelling.ok_or_else(|| no_effect(gate, stage))?;
-            all.insert("effect".to_owned(), json!({ "value": effect }));
-            "Default"
-        }
-        (InitiativeKind::Enablement, Stage::Deny) => "Default",
-        (InitiativeKind::Enablement, _) => "DoNotEnforce",
-    };
-    properties.insert("parameters".to_owned(), Value::Object(all));
-    properties.insert("enforcementMode".to_owned(), Value::from(mode));
-    if live.is_some_and(|live| only_lowers(live, stage)) {
-        properties.insert("overrides".to_owned(), json!([]));
-    }
-    // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them. What somebody put past audit
-    // by hand stands there already, and its mark goes on saying where it was put.
-    let by_hand = stage > Stage::Audit && live.is_some_and(|live| standing(gate, live, &state.digest).stage >= stage);
-    let kept = live
-        .and_then(LiveObject::mark_state)
-        .filter(|live| live.digest == state.digest && (live.position == state.position || by_hand));
-    let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
-        metadata.insert(
-            STATE_KEY.to_owned(),
-            Value::from(kept.as_ref().unwrap_or(state).to_text()),
-        );
-    }
-    Ok(json!({ "properties": properties }))
 }
 
 fn finding(gate: &Gate, sentence: String) -> Finding {

@@ -5,18 +5,22 @@
 
 mod arc;
 mod checks;
+mod closing;
 mod clusters;
+mod content;
 mod defender;
 mod exemptions;
 mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod rollout;
 mod rules;
 mod safeguards;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
+pub use rollout::{Controls, GateRollout, Order};
 
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate, Mode};
@@ -56,6 +60,8 @@ pub struct Desired {
     pub held: Vec<Held>,
     /// What a reader should know.
     pub findings: Vec<Finding>,
+    /// Where its gates stand on their way.
+    pub rollouts: Vec<GateRollout>,
 }
 
 /// What the objects are made from.
@@ -73,6 +79,8 @@ pub struct Sources<'a> {
     pub observed: &'a Observed,
     /// By gate, why its content is not what was accepted; a gate that is not named has no reason.
     pub unaccepted: &'a BTreeMap<String, Vec<Unaccepted>>,
+    /// What the positions of gates are decided on besides.
+    pub controls: &'a Controls,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }

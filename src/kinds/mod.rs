@@ -3,6 +3,7 @@
 //! A kind says how its documents are brought into a comparable form, what is written over an object that is there, and
 //! whether a change tightens or weakens. Must not know how documents travel, nor what makes a successor (`desired`).
 
+mod closing;
 mod defender_plan;
 mod deployment_safeguards;
 mod kubernetes_extension;
@@ -247,6 +248,12 @@ impl Kind {
             Kind::ManagedCluster => Some(managed_cluster::settings_of_others(wire)),
             _ => None,
         }
+    }
+
+    /// Returns whether a change, between comparable documents, closes a gate further somewhere: then its evidence is asked for once more
+    /// before it is written.
+    pub fn closes_further(self, before: Option<&Value>, after: &Value) -> bool {
+        self == Kind::PolicyAssignment && closing::closes_further(before, after)
     }
 
     /// Returns the direction of a change between comparable documents; none stands for an absent object.

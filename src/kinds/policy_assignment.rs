@@ -170,7 +170,9 @@ fn changed_direction(before: &Value, after: &Value) -> Direction {
         .filter_map(|value| at(value, &["properties"]).and_then(Value::as_object))
         .flat_map(|map| map.keys().cloned())
         .collect();
-    let mut found: Vec<Direction> = Vec::new();
+    // Where it closes is said by effect and overrides together.
+    let closing = super::closing::direction(before, after);
+    let mut found: Vec<Direction> = closing.into_iter().collect();
     for key in keys {
         let (old, new) = (property(before, &key), property(after, &key));
         if canonical_text(&old) == canonical_text(&new) {
@@ -180,7 +182,8 @@ fn changed_direction(before: &Value, after: &Value) -> Direction {
             "displayName" | "description" | "metadata" | "nonComplianceMessages" => Direction::Neutral,
             "enforcementMode" if new == "Default" => Direction::Tightens,
             "notScopes" => allow_list(&old, &new),
-            "parameters" => parameters(&old, &new),
+            "parameters" => parameters(&old, &new, closing.is_some()),
+            "overrides" if closing.is_some() => Direction::Neutral,
             "overrides" if is_empty(&new) => overrides_gone(&old, after),
             // Another definition or version of it, a selector, an override, a property that a newer api-version brought: what
             // it lets through cannot be told from the document.
@@ -238,11 +241,12 @@ fn deny_list(old: &Value, new: &Value) -> Direction {
     allow_list(new, old)
 }
 
-fn parameters(old: &Value, new: &Value) -> Direction {
+fn parameters(old: &Value, new: &Value, without_effect: bool) -> Direction {
     let empty = Map::new();
     let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let directions = names.into_iter().filter_map(|name| {
+    let names = names.into_iter().filter(|name| !(without_effect && *name == "effect"));
+    let directions = names.filter_map(|name| {
         let value = |map: &Map<String, Value>| map.get(name).and_then(|p| p.get("value")).cloned();
         let (old, new) = (value(old), value(new));
         if old.as_ref().map(canonical_text) == new.as_ref().map(canonical_text) {

@@ -1,6 +1,6 @@
 //! The text of `aksgate.lock`: JSON with one built-in a line, so that a review sees one line for each one that moved.
 
-use super::{CloudLock, Entry, FILE, Lock, Pinned, Sort};
+use super::{CloudLock, Entry, FILE, Lock, LockedTemplate, Pinned, Sort};
 use crate::catalog::{Definition, PolicySet, VersionPin, extract};
 use crate::diagnostic::{Diagnostic, Span};
 use serde::de::Error as _;
@@ -49,6 +49,18 @@ struct Part {
     built_ins: Vec<Line>,
     #[serde(default)]
     facts: Vec<Facts>,
+    #[serde(default)]
+    templates: Vec<TemplateLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the lock of a template")]
+struct TemplateLine {
+    #[serde(deserialize_with = "url")]
+    url: String,
+    kind: String,
+    #[serde(deserialize_with = "hash")]
+    sha256: String,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +139,15 @@ fn hash<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
         Ok(text)
     } else {
         Err(D::Error::custom("is no SHA-256 in lower-case hexadecimal"))
+    }
+}
+
+fn url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.starts_with("https://") && !text.chars().any(|c| c.is_control() || c == ' ') {
+        Ok(text)
+    } else {
+        Err(D::Error::custom(format!("`{text}` is no https address")))
     }
 }
 
@@ -215,6 +236,12 @@ fn read(part: Part) -> Result<CloudLock, Box<Diagnostic>> {
             return Err(wrong(label));
         }
     }
+    for TemplateLine { url, kind, sha256 } in part.templates {
+        let label = format!("the template {url} stands there twice");
+        if lock.templates.insert(url, LockedTemplate { kind, sha256 }).is_some() {
+            return Err(wrong(label));
+        }
+    }
     Ok(lock)
 }
 
@@ -284,6 +311,15 @@ fn cloud_text(cloud: &str, part: &CloudLock) -> String {
             ",\n\"facts\": [\n{}\n]",
             facts.collect::<Vec<_>>().join(",\n")
         ));
+    }
+    if !part.templates.is_empty() {
+        let text_of = |text: &str| Value::from(text).to_string();
+        let templates = part.templates.iter().map(|(url, LockedTemplate { kind, sha256 })| {
+            let [kind, url, sha256] = [kind, url, sha256].map(|text| text_of(text));
+            format!("{{\"kind\": {kind}, \"url\": {url}, \"sha256\": {sha256}}}")
+        });
+        let templates = templates.collect::<Vec<_>>().join(",\n");
+        text.push_str(&format!(",\n\"templates\": [\n{templates}\n]"));
     }
     text.push_str("\n}");
     text

@@ -110,6 +110,29 @@ pub struct CloudLock {
     pub entries: BTreeMap<Pinned, Entry>,
     /// Facts that the catalogue of the program lacks, by sort and name, in its layout.
     pub facts: BTreeMap<(Sort, String), Value>,
+    /// The published constraint templates whose copies are in the estate, by their addresses.
+    pub templates: BTreeMap<String, LockedTemplate>,
+}
+
+impl CloudLock {
+    /// Returns the exact version that a built-in definition with a name and a pin is locked at; none if it is not locked.
+    pub fn version_of(&self, name: &str, pin: &VersionPin) -> Option<String> {
+        let pinned = Pinned {
+            sort: Sort::PolicyDefinition,
+            name: name.to_owned(),
+            pin: Some(*pin),
+        };
+        self.entries.get(&pinned).map(|entry| entry.version.clone())
+    }
+}
+
+/// What is locked of a published constraint template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedTemplate {
+    /// The kind of its constraints.
+    pub kind: String,
+    /// The hash of what of it acts.
+    pub sha256: String,
 }
 
 /// What a lock file holds, by the name of the cloud.

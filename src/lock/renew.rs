@@ -106,7 +106,10 @@ pub fn renew(
 ) -> Renewal {
     let empty = CloudLock::default();
     let old = old.unwrap_or(&empty);
-    let mut lock = CloudLock::default();
+    let mut lock = CloudLock {
+        templates: old.templates.clone(),
+        ..CloudLock::default()
+    };
     let mut rows = Vec::new();
     let mut fresh: BTreeMap<(Sort, String), Vec<&Resolved>> = BTreeMap::new();
     let answers: BTreeMap<&Pinned, Answer> = uses.keys().map(|pinned| (pinned, resolve(pinned, live))).collect();

@@ -1,27 +1,55 @@
-//! Events to values: aliases, merge keys and limits.
+//! Events to values: aliases, merge keys, limits, and the objects of a list one by one.
 
 use super::scalar::{self, Meaningless};
-use super::{DEEPEST, LONGEST_FILE, MOST_NODES, MOST_TEXT, Manifest};
-use crate::diagnostic::{Diagnostic, Span};
+use super::{DEEPEST, Hand, MOST_NODES, MOST_TEXT, is_list, mistake, too_deep, too_large};
+use crate::diagnostic::Diagnostic;
 use crate::yaml::{Occurrence, OccurrenceKind, events};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
 
-/// Reads the documents of a file.
-pub(super) fn documents(file: &str, content: &[u8]) -> Result<Vec<Manifest>, Vec<Diagnostic>> {
-    let occurrences = events(file, content, LONGEST_FILE, DEEPEST)?;
+/// Hands out the objects of a piece of YAML; a mistake ends the piece.
+pub(super) fn objects(file: &str, text: &str, hand: Hand<'_>) {
     let mut builder = Builder {
         file,
+        text,
         open: Vec::new(),
         anchors: BTreeMap::new(),
         size: Size::default(),
-        manifests: Vec::new(),
+        finished: None,
+        streamed: None,
     };
-    for occurrence in occurrences {
-        builder.take(occurrence).map_err(|diagnostic| vec![*diagnostic])?;
+    let mut wrong = None;
+    let read = events(file, text, DEEPEST, &mut |occurrence| {
+        if let Err(mistake) = builder.take(occurrence) {
+            wrong = Some(mistake);
+            return ControlFlow::Break(());
+        }
+        match builder.finished.take() {
+            Some((at, value)) => flattened(at, value, builder.open.is_empty(), hand),
+            None => ControlFlow::Continue(()),
+        }
+    });
+    if let Some(mistake) = read.err().or(wrong) {
+        let _ = hand(Err(mistake));
     }
-    builder.manifests.retain(|manifest| !manifest.value.is_null());
-    Ok(builder.manifests)
+}
+
+/// Hands out a document or an object of a list; of a list that was not taken apart while it was read, its objects.
+fn flattened(at: Range<usize>, mut value: Value, document: bool, hand: Hand<'_>) -> ControlFlow<()> {
+    if document && value.is_null() {
+        return ControlFlow::Continue(());
+    }
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if is_list(kind)
+        && let Some(items) = value.get_mut("items").and_then(Value::as_array_mut)
+    {
+        let items = std::mem::take(items);
+        return items
+            .into_iter()
+            .try_for_each(|item| flattened(at.clone(), item, false, hand));
+    }
+    hand(Ok((at, value)))
 }
 
 /// A mistake; boxed, since it is rare.
@@ -36,13 +64,15 @@ struct Size {
 }
 
 struct Open {
-    span: Span,
+    start: usize,
     anchor: usize,
     content: Content,
 }
 
 enum Content {
     Sequence(Vec<Value>),
+    /// The objects of a list: each is handed out as soon as it ends.
+    Items,
     Mapping {
         entries: Map<String, Value>,
         key: Option<Key>,
@@ -57,22 +87,23 @@ enum Key {
 
 struct Builder<'a> {
     file: &'a str,
+    text: &'a str,
     open: Vec<Open>,
     anchors: BTreeMap<usize, (Value, Size)>,
     size: Size,
-    manifests: Vec<Manifest>,
+    /// What is to be handed out.
+    finished: Option<(Range<usize>, Value)>,
+    /// The list whose objects are handed out one by one, and its size without them.
+    streamed: Option<(usize, Size)>,
 }
 
 impl Builder<'_> {
-    fn error(&self, summary: &str, span: Span, label: impl Into<String>) -> Box<Diagnostic> {
-        Box::new(Diagnostic::error(summary, self.file, span, label))
-    }
-
     fn take(&mut self, occurrence: Occurrence) -> Built {
-        let span = occurrence.span;
+        let at = occurrence.at;
         match occurrence.kind {
             OccurrenceKind::Document => {
                 self.anchors.clear();
+                self.size = Size::default();
                 Ok(())
             }
             OccurrenceKind::Scalar {
@@ -81,36 +112,88 @@ impl Builder<'_> {
                 tag,
                 anchor,
             } => {
-                self.count(1, text.len(), span)?;
+                self.count(1, text.len(), &at)?;
                 if plain && text == "<<" && tag.is_none() && self.wants_key() {
                     self.put_key(Key::Merge);
                     return Ok(());
                 }
                 let value = scalar::value(&text, plain, tag.as_deref());
-                let value = value.map_err(|reason| self.meaningless(reason, span))?;
-                self.close(value, anchor, span)
+                let value = value.map_err(|reason| self.meaningless(reason, &at))?;
+                self.close(value, anchor, at)
             }
-            OccurrenceKind::Sequence { anchor } => self.begin(span, anchor, Content::Sequence(Vec::new())),
+            OccurrenceKind::Sequence { anchor } => {
+                let content = match anchor == 0 && self.is_items() {
+                    true => Content::Items,
+                    false => Content::Sequence(Vec::new()),
+                };
+                self.begin(&at, anchor, content)
+            }
             OccurrenceKind::Mapping { anchor } => {
                 let (entries, key) = (Map::new(), None);
-                self.begin(span, anchor, Content::Mapping { entries, key })
+                self.begin(&at, anchor, Content::Mapping { entries, key })
             }
             OccurrenceKind::End => match self.open.pop() {
-                Some(open) => {
-                    let value = match open.content {
-                        Content::Sequence(values) => Value::Array(values),
-                        Content::Mapping { entries, .. } => Value::Object(entries),
-                    };
-                    self.close(value, open.anchor, open.span)
-                }
+                Some(open) => self.end(open, at.end),
                 None => Ok(()),
             },
-            OccurrenceKind::Alias(anchor) => self.alias(anchor, span),
+            OccurrenceKind::Alias(anchor) => self.alias(anchor, at),
+            OccurrenceKind::UnknownAlias(name) => {
+                let error = self.error("unknown anchor", &at, format!("there is no `&{name}` before this"));
+                Err(Box::new(error.hint("put a text that starts with `*` in quotes")))
+            }
         }
     }
 
-    fn meaningless(&self, reason: Meaningless, span: Span) -> Box<Diagnostic> {
-        self.error("value without a meaning", span, reason.0)
+    fn error(&self, summary: &str, at: &Range<usize>, label: impl Into<String>) -> Box<Diagnostic> {
+        mistake(summary, self.file, at, label)
+    }
+
+    /// Whether the list that starts now holds the objects of a list of objects.
+    fn is_items(&self) -> bool {
+        let [
+            Open {
+                content:
+                    Content::Mapping {
+                        entries,
+                        key: Some(Key::Text(key)),
+                    },
+                ..
+            },
+        ] = self.open.as_slice()
+        else {
+            return false;
+        };
+        let kind = || match entries.get("kind") {
+            Some(kind) => kind.as_str().is_some_and(is_list),
+            None => says_list(self.text),
+        };
+        key == "items" && kind()
+    }
+
+    fn end(&mut self, open: Open, end: usize) -> Built {
+        let text = self.text.get(open.start..end).unwrap_or_default();
+        let at = open.start..open.start + text.trim_end().len();
+        match open.content {
+            Content::Sequence(values) => self.close(Value::Array(values), open.anchor, at),
+            Content::Items => self.put(Value::Null, at),
+            Content::Mapping { entries, .. } => {
+                if self.open.is_empty()
+                    && let Some((start, _)) = self.streamed.take()
+                {
+                    let kind = entries.get("kind").and_then(Value::as_str);
+                    if kind.is_some_and(is_list) {
+                        return Ok(());
+                    }
+                    let label = "its `kind` is not that of a list, though a line says so";
+                    return Err(self.error("list of objects", &(start..start), label));
+                }
+                self.close(Value::Object(entries), open.anchor, at)
+            }
+        }
+    }
+
+    fn meaningless(&self, reason: Meaningless, at: &Range<usize>) -> Box<Diagnostic> {
+        self.error("value without a meaning", at, reason.0)
     }
 
     fn wants_key(&self) -> bool {
@@ -133,63 +216,75 @@ impl Builder<'_> {
         }
     }
 
-    fn begin(&mut self, span: Span, anchor: usize, content: Content) -> Built {
-        self.count(1, 0, span)?;
+    fn begin(&mut self, at: &Range<usize>, anchor: usize, content: Content) -> Built {
+        self.count(1, 0, at)?;
         if self.open.len() >= DEEPEST {
-            return Err(self.too_deep(span));
+            return Err(too_deep(self.file, at));
         }
-        self.open.push(Open { span, anchor, content });
+        if matches!(content, Content::Items) {
+            self.streamed = Some((at.start, self.size));
+        }
+        let start = at.start;
+        self.open.push(Open { start, anchor, content });
         Ok(())
     }
 
-    fn too_deep(&self, span: Span) -> Box<Diagnostic> {
-        self.error("too deep", span, format!("nested more than {DEEPEST} levels deep"))
-    }
-
-    fn count(&mut self, nodes: usize, text: usize, span: Span) -> Built {
+    fn count(&mut self, nodes: usize, text: usize, at: &Range<usize>) -> Built {
         self.size.nodes = self.size.nodes.saturating_add(nodes);
         self.size.text = self.size.text.saturating_add(text);
         if self.size.nodes > MOST_NODES || self.size.text > MOST_TEXT {
-            let label = format!("more than {MOST_NODES} values, or {MOST_TEXT} bytes, with aliases expanded");
-            return Err(self.error("file too large", span, label));
+            return Err(too_large(self.file, at));
         }
         Ok(())
     }
 
     /// Remembers a value that is complete, if it has an anchor, and puts it in its place.
-    fn close(&mut self, value: Value, anchor: usize, span: Span) -> Built {
+    fn close(&mut self, value: Value, anchor: usize, at: Range<usize>) -> Built {
         if anchor != 0 {
-            self.anchors.insert(anchor, (value.clone(), weigh(&value)));
+            let size = weigh(&value);
+            // What is remembered is there twice, and again for each anchor around it.
+            self.count(size.nodes, size.text, &at)?;
+            if let Some((_, outside)) = &mut self.streamed {
+                outside.nodes += size.nodes;
+                outside.text += size.text;
+            }
+            self.anchors.insert(anchor, (value.clone(), size));
         }
-        self.put(value, span)
+        self.put(value, at)
     }
 
-    fn alias(&mut self, anchor: usize, span: Span) -> Built {
+    fn alias(&mut self, anchor: usize, at: Range<usize>) -> Built {
         // Weighed before it is copied: what would be too much is never made.
         let Some(size) = self.anchors.get(&anchor).map(|(_, size)| *size) else {
-            return Err(self.error("alias of itself", span, "this stands inside of what it repeats"));
+            return Err(self.error("alias of itself", &at, "this stands inside of what it repeats"));
         };
-        self.count(size.nodes, size.text, span)?;
+        self.count(size.nodes, size.text, &at)?;
         if self.open.len() + size.height > DEEPEST {
-            return Err(self.too_deep(span));
+            return Err(too_deep(self.file, &at));
         }
         match self.anchors.get(&anchor).map(|(value, _)| value.clone()) {
-            Some(value) => self.put(value, span),
+            Some(value) => self.put(value, at),
             None => Ok(()),
         }
     }
 
-    fn put(&mut self, value: Value, span: Span) -> Built {
+    fn put(&mut self, value: Value, at: Range<usize>) -> Built {
         let Some(open) = self.open.last_mut() else {
-            self.manifests.push(Manifest { span, value });
+            self.finished = Some((at, value));
             return Ok(());
         };
         match &mut open.content {
             Content::Sequence(values) => values.push(value),
+            Content::Items => {
+                self.finished = Some((at, value));
+                if let Some((_, outside)) = self.streamed {
+                    self.size = outside;
+                }
+            }
             Content::Mapping { entries, key } => match key.take() {
                 None => match scalar::key(value) {
                     Ok(text) => *key = Some(Key::Text(text)),
-                    Err(reason) => return Err(self.meaningless(reason, span)),
+                    Err(reason) => return Err(self.meaningless(reason, &at)),
                 },
                 Some(Key::Text(text)) => {
                     entries.insert(text, value);
@@ -197,13 +292,24 @@ impl Builder<'_> {
                 Some(Key::Merge) => {
                     if !merge(entries, value) {
                         let label = "only a mapping, or a list of mappings, can be merged";
-                        return Err(self.error("merge key", span, label));
+                        return Err(self.error("merge key", &at, label));
                     }
                 }
             },
         }
         Ok(())
     }
+}
+
+/// Whether a line of a text says that it is a list of objects, which `kubectl` writes behind the objects.
+fn says_list(text: &str) -> bool {
+    text.lines().any(|line| {
+        let kind = ["kind:", "\"kind\":", "'kind':"]
+            .iter()
+            .find_map(|key| line.strip_prefix(key));
+        let kind = kind.map(|kind| kind.split(" #").next().unwrap_or_default());
+        kind.is_some_and(|kind| is_list(kind.trim().trim_matches(['"', '\''])))
+    })
 }
 
 /// Puts the entries of a mapping, or of several with the first counting most, over what is there.

@@ -166,7 +166,16 @@ pub struct MarkState {
     pub since: Option<Timestamp>,
     /// The plan that last changed the position or the digest.
     pub run: Option<String>,
+    /// Why the gate was paused, if it is.
+    pub paused: Option<String>,
+    /// The last steps that were taken past a closed guard, newest first: guard, position and reason.
+    pub overrides: Vec<String>,
 }
+
+/// How many overrides a mark holds; older ones are in the journal.
+const MOST_OVERRIDES: usize = 3;
+/// The longest reason that a mark holds, in bytes as it is written there: three of them and a pause leave room for the rest.
+const LONGEST_REASON: usize = 180;
 
 impl MarkState {
     /// Returns the text that stands in `metadata.aksgateState`.
@@ -175,6 +184,9 @@ impl MarkState {
         let mut fields = vec![("position", self.position.as_str()), ("digest", self.digest.as_str())];
         fields.extend(since.as_deref().map(|since| ("since", since)));
         fields.extend(self.run.as_deref().map(|run| ("run", run)));
+        fields.extend(self.paused.as_deref().map(|paused| ("paused", paused)));
+        let names = ["override1", "override2", "override3"];
+        fields.extend(names.into_iter().zip(self.overrides.iter().map(String::as_str)));
         write_fields(&fields)
     }
 
@@ -185,18 +197,70 @@ impl MarkState {
             Some(since) => Some(Timestamp::parse(&since)?),
             None => None,
         };
+        let names = ["override1", "override2", "override3"];
         Some(MarkState {
             position: fields.remove("position")?,
             digest: fields.remove("digest")?,
             since,
             run: fields.remove("run"),
+            paused: fields.remove("paused"),
+            overrides: names.iter().filter_map(|name| fields.remove(*name)).collect(),
         })
+    }
+
+    /// Adds a step that is taken past a closed guard; the oldest of too many goes.
+    pub fn add_override(&mut self, guard: &str, position: &str, reason: &str) {
+        self.overrides
+            .insert(0, format!("{guard} for {position}: {}", short(reason)));
+        self.overrides.truncate(MOST_OVERRIDES);
+    }
+
+    /// Returns the guards and reasons of the steps that were taken past one since `before`.
+    pub fn overrides_since(&self, before: &MarkState) -> Vec<(String, String)> {
+        let old = &before.overrides;
+        let new = self.overrides.len().saturating_sub(
+            (0..=self.overrides.len())
+                .rev()
+                .find(|kept| {
+                    let start = self.overrides.len() - kept;
+                    self.overrides.get(start..) == old.get(..*kept)
+                })
+                .unwrap_or(0),
+        );
+        let entries = self.overrides.iter().take(new);
+        let parts = entries.filter_map(|entry| {
+            let (guard, rest) = entry.split_once(" for ")?;
+            let (_, reason) = rest.split_once(": ")?;
+            Some((guard.to_owned(), reason.to_owned()))
+        });
+        parts.collect()
+    }
+
+    /// Says that the gate is paused, and why.
+    pub fn pause(&mut self, reason: &str) {
+        self.paused = Some(short(reason));
     }
 
     /// Returns how long the gate has stood here at `now`; none if that is not known or lies in the future.
     pub fn age(&self, now: Timestamp) -> Option<Period> {
         self.since.filter(|since| *since <= now).map(|since| now.since(since))
     }
+}
+
+/// Returns a reason as short as a mark needs it.
+fn short(reason: &str) -> String {
+    let fits = |text: &str| write_fields(&[("", text)]).len() <= LONGEST_REASON;
+    if fits(reason) {
+        return reason.to_owned();
+    }
+    let mut kept = String::new();
+    for c in reason.chars() {
+        if !fits(&format!("{kept}{c}…")) {
+            break;
+        }
+        kept.push(c);
+    }
+    kept + "…"
 }
 
 /// Returns a hash of any text as 10 characters of lower-case base32 (50 bits).
@@ -337,6 +401,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mark_with_pauses_and_overrides_fits_what_azure_takes_and_survives_writing() {
+        let mut state = MarkState {
+            position: "deny-12".into(),
+            digest: "0123456789abcdef".into(),
+            since: Some(Timestamp::from_seconds(0)),
+            run: Some("0123456789ab".into()),
+            ..MarkState::default()
+        };
+        for at in 0..4 {
+            state.add_override("source-environment", "deny-12", &format!("{at}{}", "; é=".repeat(100)));
+        }
+        state.pause(&"x".repeat(2_000));
+        assert!(state.to_text().len() <= LONGEST_METADATA, "{}", state.to_text().len());
+        assert_eq!(state.overrides.len(), 3);
+        assert!(
+            state.overrides[0].starts_with("source-environment for deny-12: 3;"),
+            "{:?}",
+            state.overrides
+        );
+        assert_eq!(MarkState::parse(&state.to_text()), Some(state.clone()));
+        let mut again = MarkState::default();
+        again.add_override("soak", "deny-1", "a reason");
+        assert_eq!(
+            again.overrides_since(&MarkState::default()),
+            [("soak".to_owned(), "a reason".to_owned())]
+        );
+        assert_eq!(again.overrides_since(&again), []);
+        let mut later = state.clone();
+        later.add_override("window", "deny", "another");
+        assert_eq!(
+            later.overrides_since(&state),
+            [("window".to_owned(), "another".to_owned())]
+        );
+        assert_eq!(short(&short(&"é".repeat(300))), short(&"é".repeat(300)));
+    }
+
     proptest! {
         #[test]
         fn marks_survive_writing(owner in ".*", gate in "[a-z][a-z0-9-]{0,80}", generation: u32) {
@@ -351,7 +452,7 @@ mod tests {
 
         #[test]
         fn states_survive_writing(position in "[ -~é]*", seconds in 0i64..4_000_000_000, run in ".*") {
-            let state = MarkState { position, digest: "d".into(), since: Some(Timestamp::from_seconds(seconds)), run: Some(run) };
+            let state = MarkState { position, digest: "d".into(), since: Some(Timestamp::from_seconds(seconds)), run: Some(run), paused: None, overrides: Vec::new() };
             prop_assert_eq!(MarkState::parse(&state.to_text()), Some(state));
         }
 

@@ -6,8 +6,10 @@ mod defender;
 mod effect;
 mod mark;
 mod resource_id;
+mod ring;
 mod timestamp;
 mod vm_size;
+mod window;
 
 pub use defender::{
     DEFENDER_EXTENSIONS, DEFENDER_PLAN_WRITERS, DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS,
@@ -15,5 +17,7 @@ pub use defender::{
 pub use effect::{Effect, Stage};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
 pub use resource_id::{ResourceId, Scope, is_guid};
+pub use ring::{Area, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};
 pub use vm_size::vcpus_of_size;
+pub use window::{DAYS, Freeze, Hours, Windows, is_day, is_hours, is_time_zone};

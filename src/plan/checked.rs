@@ -15,6 +15,19 @@ pub struct Checked {
     pub plan: Plan,
     /// Why a step may not write, by the step's id. It may still turn out to be done already.
     pub refused: BTreeMap<String, String>,
+    /// Why a step may not write that nothing moved, but a guard has closed for since the plan was made.
+    pub closed: BTreeMap<String, String>,
+}
+
+impl Checked {
+    /// Returns a plan that was just made: nothing in it can have moved.
+    pub fn fresh(plan: Plan) -> Checked {
+        Checked {
+            plan,
+            refused: BTreeMap::new(),
+            closed: BTreeMap::new(),
+        }
+    }
 }
 
 /// Checks a saved plan against one that was just made of the same estate, over at least the same gates.
@@ -29,6 +42,7 @@ pub fn check(saved: Plan, fresh: &Plan) -> Checked {
         .map(|step| ((step.kind, step.object.clone()), step.id.clone()))
         .collect();
     let mut refused = BTreeMap::new();
+    let mut closed = BTreeMap::new();
     let mut plan = saved;
     for step in plan.steps.iter_mut().filter(|step| step.is_pending()) {
         let found = now.get(&(step.kind, &step.object)).copied();
@@ -50,13 +64,32 @@ pub fn check(saved: Plan, fresh: &Plan) -> Checked {
                 }
             }
         }
-        if let Some(why) = why {
+        // Nothing is to be done to it now: it did not move, it is held.
+        let still = found.is_some_and(|found| found.action == Action::NoOp);
+        let held = why.as_ref().filter(|_| still).and_then(|_| closed_since(step, fresh));
+        if let Some(held) = held {
+            closed.insert(step.id.clone(), held);
+        } else if let Some(why) = why {
             refused.insert(step.id.clone(), why);
         }
     }
     plan.held.clone_from(&fresh.held);
     plan.findings.clone_from(&fresh.findings);
-    Checked { plan, refused }
+    Checked { plan, refused, closed }
+}
+
+/// What holds a gate now, where a step of a file would close it further or take away what closed it.
+fn closed_since(step: &Step, fresh: &Plan) -> Option<String> {
+    let gate = step.gate.as_ref().filter(|_| step.relies_on_evidence())?;
+    let held = fresh
+        .held
+        .iter()
+        .filter(|held| held.plane == Plane::Policy && held.subject == *gate);
+    let reasons: Vec<String> = held
+        .flat_map(|held| &held.reasons)
+        .map(|reason| format!("{}: {}", reason.guard, reason.sentence))
+        .collect();
+    (!reasons.is_empty()).then(|| format!("a guard has closed since the plan was made: {}", reasons.join("; ")))
 }
 
 /// Why a step of a file is not a step of now.

@@ -5,6 +5,7 @@
 
 use super::{Action, Finding, Header, Held, Plan, Reason, Step};
 use crate::diff::digest;
+use crate::evidence::Forecast;
 use crate::kinds::{Direction, Kind, Plane};
 use crate::model::{ResourceId, Timestamp};
 use crate::observed::Fingerprint;
@@ -56,6 +57,8 @@ struct PlanFile {
     steps: Vec<StepFile>,
     held: Vec<HeldFile>,
     findings: Vec<FindingFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    forecasts: Vec<Forecast>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +133,7 @@ pub fn to_value(plan: &Plan) -> Value {
                 sentence: finding.sentence.clone(),
             })
             .collect(),
+        forecasts: plan.forecasts.clone(),
     };
     // The document consists of strings, lists and maps with string keys: it always has a JSON form.
     let mut value = serde_json::to_value(file).unwrap_or_default();
@@ -246,6 +250,7 @@ fn plan(file: PlanFile) -> Result<Plan, String> {
                 sentence: finding.sentence,
             })
             .collect(),
+        forecasts: file.forecasts,
     })
 }
 
@@ -293,6 +298,7 @@ fn held(file: HeldFile) -> Result<Held, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{Count, Hit};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -348,12 +354,40 @@ mod tests {
                 subject: "s".into(),
                 sentence: "t".into(),
             }],
+            forecasts: vec![Forecast {
+                gate: "g".into(),
+                hits: vec![Hit {
+                    cluster: "c".into(),
+                    namespace: Some("n".into()),
+                    kind: "Pod".into(),
+                    name: "p".into(),
+                    guessed: false,
+                    objects: 1,
+                    members: vec!["m".into()],
+                }],
+                more: 1,
+                violations: Count::at_least(1),
+                places: vec![],
+                more_places: 0,
+                unknown: vec!["d (stopped)".into()],
+            }],
         }
     }
 
     #[test]
     fn a_plan_is_read_back_as_it_was_written() {
         assert_eq!(from_text(&to_text(&sample())).unwrap(), sample());
+    }
+
+    #[test]
+    fn a_plan_without_forecasts_is_as_it_was_before_there_were_any() {
+        let plan = Plan {
+            forecasts: Vec::new(),
+            ..sample()
+        };
+        let text = to_text(&plan);
+        assert!(!text.contains("forecasts"));
+        assert_eq!(from_text(&text).unwrap(), plan);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Inputs<'a> {
 
 /// Makes the plan: one step for each desired object and for each object of ours that is not desired.
 ///
-/// The order of the inputs does not matter.
+/// The order of the inputs does not matter. Forecasts are put in by whoever has read the evidence; they are no part of the plan's id.
 pub fn make(inputs: Inputs<'_>) -> Plan {
     let mut header = inputs.header;
     let states = States {
@@ -68,6 +68,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         steps,
         held,
         findings,
+        forecasts: Vec::new(),
     }
 }
 

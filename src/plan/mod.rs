@@ -12,8 +12,9 @@ mod tests;
 pub use checked::{Checked, check};
 pub use make::{Inputs, make};
 
+use crate::evidence::Forecast;
 use crate::kinds::{Direction, Kind, Plane};
-use crate::model::{ResourceId, Timestamp};
+use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observed::Fingerprint;
 pub use crate::remark::{Finding, Held, Reason};
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What a reader should know besides.
     pub findings: Vec<Finding>,
+    /// Who would be hit if a gate denied that does not yet, by gate.
+    pub forecasts: Vec<Forecast>,
 }
 
 /// What a plan is of, and when it was made.
@@ -126,6 +129,19 @@ pub struct Step {
 }
 
 impl Step {
+    /// Returns whether the step relies on what was heard of the clusters: it closes a gate further, or takes away what closed it until its
+    /// successor did.
+    pub fn relies_on_evidence(&self) -> bool {
+        match (&self.after, self.action) {
+            (_, Action::Delete) => {
+                let before = self.before.as_ref();
+                before.is_some_and(|before| self.kind.closes_further(None, before))
+            }
+            (Some(after), action) if action != Action::NoOp => self.kind.closes_further(self.before.as_ref(), after),
+            _ => false,
+        }
+    }
+
     /// Returns whether the step writes.
     pub fn is_pending(&self) -> bool {
         self.action != Action::NoOp
@@ -141,6 +157,25 @@ impl Plan {
     /// Returns the steps that weaken.
     pub fn weakenings(&self) -> impl Iterator<Item = &Step> {
         self.pending().filter(|step| step.direction == Direction::Weakens)
+    }
+
+    /// Returns the guards that its steps are taken past, with the reasons: as the marks say that they write.
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let state = |document: &Option<Value>| {
+            let text = document
+                .as_ref()?
+                .pointer(&format!("/properties/metadata/{STATE_KEY}"))?;
+            MarkState::parse(text.as_str()?)
+        };
+        let steps = self
+            .pending()
+            .filter_map(|step| Some((state(&step.before), state(&step.after)?)));
+        let mut found: Vec<(String, String)> = steps
+            .flat_map(|(before, after)| after.overrides_since(&before.unwrap_or_default()))
+            .collect();
+        found.sort();
+        found.dedup();
+        found
     }
 
     /// Returns how many steps of a plane have an action.

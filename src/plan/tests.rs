@@ -1,12 +1,13 @@
 //! Whole plans against a small model of Azure: what is written is there afterwards, with what a server adds.
 
 mod enablement;
+mod rings;
 
 use super::*;
 use crate::catalog::Catalog;
 use crate::config::{
     Cloud, Clusters, DefenderContainers, Environment, Estate, Exemption, ExemptionCategory, Gate, Initiative,
-    InitiativeKind, Member, MemberDefinition, Mode,
+    InitiativeKind, Member, MemberDefinition, Mode, Rollout,
 };
 use crate::desired::{self, Sources};
 use crate::model::{MARK_KEY, Mark, MarkState, Period, STATE_KEY, Scope, Stage};
@@ -145,10 +146,19 @@ impl Azure {
 }
 
 fn plan_of(estate: &Estate, observed: &Observed, gates: &[String]) -> (Plan, BTreeMap<(Kind, ResourceId), Value>) {
+    let at = Timestamp::from_seconds(1_000);
+    plan_at(estate, observed, gates, (&desired::Controls::default(), at))
+}
+
+fn plan_at(
+    estate: &Estate,
+    observed: &Observed,
+    gates: &[String],
+    (controls, now): (&desired::Controls, Timestamp),
+) -> (Plan, BTreeMap<(Kind, ResourceId), Value>) {
     let environment = &estate.environments["dev"];
     let (renderer, found) = Renderer::load(estate);
     assert_eq!(found, []);
-    let now = Timestamp::from_seconds(1_000);
     let sources = Sources {
         estate,
         environment,
@@ -156,6 +166,7 @@ fn plan_of(estate: &Estate, observed: &Observed, gates: &[String]) -> (Plan, BTr
         unaccepted: &BTreeMap::new(),
         renderer: &renderer,
         observed,
+        controls,
         now,
     };
     let desired = desired::objects(sources, gates).unwrap();
@@ -209,6 +220,7 @@ fn gate(name: &str, initiative: &str, exclude: &[String]) -> Gate {
         initiative: initiative.into(),
         target: Stage::Deny,
         soak: Period::from_seconds(60),
+        max_violations: 0,
         exclude_namespaces: exclude.to_vec(),
         parameters: BTreeMap::new(),
         identity: None,
@@ -225,6 +237,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         definition_scope: scope.definition_scope(),
         scope,
         location: None,
+        rollout: Rollout::default(),
         exemptions: Vec::new(),
         gates: gates.into_iter().map(|gate| (gate.name.clone(), gate)).collect(),
         defender: defender.then(|| DefenderContainers {
@@ -550,8 +563,13 @@ fn a_gate_at_deny_is_never_lowered_nor_changed() {
             .any(|finding| finding.sentence.contains("changed by hand, left as it is"))
     );
     let (changed, _) = plan_of(&own(2), &azure.observe(), &[]);
-    assert_eq!(summary(&changed), Vec::<String>::new());
-    assert_eq!(changed.held[0].what, "change of content");
+    let expected = ["create policySetDefinition neutral", "create policyAssignment tightens"];
+    assert_eq!(
+        summary(&changed),
+        expected,
+        "what denies stays while its successor climbs"
+    );
+    assert!(changed.held.iter().any(|held| held.what == "removal of generation 1"));
 }
 
 #[test]
@@ -638,7 +656,7 @@ fn a_predecessor_that_denies_is_not_deleted_for_a_successor_that_audits() {
     deny(&mut azure, &first.assignment_name());
     let (plan, _) = plan_of(&own(2), &azure.observe(), &[]);
     assert_eq!(summary(&plan), Vec::<String>::new());
-    assert!(plan.held.iter().any(|held| held.what == "change of content"));
+    assert!(plan.held.iter().any(|held| held.what == "removal of generation 1"));
 }
 
 fn mark_of(azure: &Azure) -> String {

@@ -48,6 +48,7 @@ fn plan(steps: &[(Kind, Action, &str)]) -> Plan {
         steps: steps.iter().map(step).collect(),
         held: Vec::new(),
         findings: Vec::new(),
+        forecasts: Vec::new(),
     }
 }
 

@@ -5,19 +5,28 @@
 
 mod builtins;
 mod constraint;
+pub mod defaults;
+pub mod expansion;
+mod kinds;
 mod matching;
+mod native;
 mod normalise;
+mod rego;
 mod review;
 mod rule;
 mod schema;
 mod selector;
+mod sight;
 pub mod suite;
 mod template;
 
 pub use constraint::{Constraint, ConstraintError};
+pub use kinds::strip_nulls;
 pub use matching::{Match, MatchError, Origin, UnknownNamespace};
-pub use review::{Review, ReviewError};
-pub use rule::{Evaluation, Inventory, Rule, Violation};
+pub use review::{Operation, Review, ReviewError};
+pub use rule::{Evaluation, Input, Inventory, Rule, Violation};
+pub use schema::ParameterError;
+pub use sight::Sight;
 pub use template::{Source, Template, TemplateError};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Gatekeeper's own verdicts, against ours: `tests/data/oracle`.
 
-use super::{Inventory, Match, Origin, Review, Rule, Template};
+use super::expansion::Expander;
+use super::{Constraint, Input, Inventory, Match, Origin, Review, Rule, Template};
 use serde_json::{Value, json};
 
 fn lines(text: &'static str) -> impl Iterator<Item = Value> {
@@ -79,6 +80,34 @@ fn negation() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
+}
+
+/// An engine that has answered gives the answers of one that has not, whatever was asked before.
+#[test]
+fn an_engine_that_stays_answers_as_a_new_one() {
+    let lines: Vec<Value> = lines(include_str!("../../tests/data/oracle/negation.jsonl")).collect();
+    let objects: Vec<Value> = lines.iter().step_by(23).map(|line| line["object"].clone()).collect();
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}});
+    let inventories = [Inventory::default(), Inventory::new(&[&config])];
+    let mut asked = 0;
+    for line in &lines {
+        let template = template(line["rego"].as_str().unwrap(), line["version"].as_str().unwrap());
+        let Ok(rule) = Rule::new(&template) else { continue };
+        let parameters = match &line["parameters"] {
+            Value::Null => json!({}),
+            parameters => parameters.clone(),
+        };
+        for (at, object) in objects.iter().chain([&line["object"]]).enumerate() {
+            let review = json!({"object": object, "operation": "CREATE"});
+            let inventory = &inventories[at / 3 % 2];
+            let new = rule.clone().evaluate(&parameters, &review, inventory);
+            assert_eq!(rule.evaluate(&parameters, &review, inventory), new, "{}", line["id"]);
+            let (parameters, review) = (Input::new(parameters.clone()), Input::new(review));
+            assert_eq!(rule.ask(&parameters, &review, inventory), new, "{}", line["id"]);
+            asked += 1;
+        }
+    }
+    assert!(asked > 1_000, "{asked}");
 }
 
 #[test]
@@ -187,4 +216,91 @@ fn reviews() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
+}
+
+/// What we say of an object and of what is made of it: prefix, kind, review and action of each violation.
+fn expanded(line: &Value) -> Result<(Vec<Value>, Vec<Value>), String> {
+    let documents: Vec<&Value> = ["expansion_templates", "mutators"]
+        .iter()
+        .flat_map(|name| line[name].as_array().unwrap())
+        .collect();
+    let made = Expander::new(&documents)
+        .and_then(|expander| expander.expand(&line["object"]))
+        .map_err(|error| error.to_string())?;
+    let echo = template(
+        "package probe\nviolation[{\"msg\": json.marshal(input.review)}] { true }\n",
+        "v0",
+    );
+    let document = json!({
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Probe", "metadata": {"name": "probe"},
+        "spec": {"match": line["match"], "enforcementAction": line["enforcement_action"]},
+    });
+    let constraint = Constraint::from_document(&document, &echo).unwrap();
+    let rule = Rule::new(&echo).unwrap();
+    let namespace = Some(line["namespace_object"].clone()).filter(|namespace| !namespace.is_null());
+    let mut results = Vec::new();
+    let mut ask = |review: &Review, prefix: &str, action: &str, origin: Origin| match review.is_meant(
+        constraint.matching(),
+        &|_| namespace.clone(),
+        origin,
+    ) {
+        Ok(false) => {}
+        Ok(true) => {
+            let found = rule.evaluate(constraint.parameters(), review.request(), &Inventory::default());
+            let review: Value = serde_json::from_str(&found.violations[0].message).unwrap();
+            let kind = &review["kind"]["kind"];
+            results.push(json!({"prefix": prefix, "kind": kind, "review": review, "enforcement_action": action}));
+        }
+        Err(_) => results.push(json!({"prefix": prefix, "error": true, "enforcement_action": action})),
+    };
+    let own_action = constraint.enforcement_action();
+    ask(&Review::of_audit(&line["object"]), "", own_action, Origin::Original);
+    for made in &made {
+        let action = made.enforcement_action.as_deref().unwrap_or(own_action);
+        ask(&made.review(), &made.message(""), action, Origin::Generated);
+    }
+    Ok((made.into_iter().map(|made| made.object).collect(), results))
+}
+
+#[test]
+fn expansion() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in lines(include_str!("../../tests/data/oracle/expand.jsonl")) {
+        count += 1;
+        let ours = expanded(&line);
+        let same = match &ours {
+            Err(_) => line["results"].get("error").is_some(),
+            Ok((made, results)) => {
+                let theirs: Vec<Value> = line["results"].as_array().into_iter().flatten().map(placed).collect();
+                same_members(made, line["generated"].as_array().unwrap()) && same_members(results, &theirs)
+            }
+        };
+        if same == is_listed(line["id"].as_str().unwrap()) {
+            wrong.push(format!(
+                "{}\n   ours {ours:?}\n   theirs {}",
+                line["id"], line["results"]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), wrong.len());
+    assert_eq!(count, 35);
+}
+
+/// Takes the prefix off a message of Gatekeeper's own.
+fn placed(result: &Value) -> Value {
+    let Some(message) = result["message"].as_str() else {
+        return result.clone();
+    };
+    let (prefix, _) = message.split_at(message.find("] ").map_or(0, |at| at + 2));
+    json!({"prefix": prefix, "error": true, "enforcement_action": result["enforcement_action"]})
+}
+
+fn same_members(ours: &[Value], theirs: &[Value]) -> bool {
+    let mut left: Vec<&Value> = theirs.iter().collect();
+    let found = ours.iter().all(|one| {
+        let at = left.iter().position(|other| equal(one, other));
+        at.map(|at| left.remove(at)).is_some()
+    });
+    found && left.is_empty()
 }

@@ -9,6 +9,28 @@ pub struct Review {
     request: Value,
 }
 
+/// What is done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It is made.
+    Create,
+    /// It is changed.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
+impl Operation {
+    /// Returns its name in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+        }
+    }
+}
+
 /// Why a document is no AdmissionReview.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReviewError {
@@ -46,19 +68,47 @@ const REQUEST_FIELDS: [&str; 15] = [
 ];
 
 impl Review {
+    /// Makes the request that an API server would send.
+    ///
+    /// A deletion is about the old object, which Gatekeeper shows as the object too. `user` is the `userInfo`.
+    pub fn new(
+        object: Option<&Value>,
+        old_object: Option<&Value>,
+        operation: Operation,
+        user: Option<&Value>,
+    ) -> Review {
+        let object = match operation {
+            Operation::Delete => old_object.or(object),
+            Operation::Create | Operation::Update => object,
+        };
+        Review::request_of(object, old_object, operation.name(), user)
+    }
+
     /// Makes the request with which an object would be created.
     pub fn of_object(object: &Value) -> Review {
-        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        Review::new(Some(object), None, Operation::Create, None)
+    }
+
+    /// Makes what Gatekeeper shows of an object that nobody asks for, as in its audit, its test suites and its expansions: there is
+    /// no operation.
+    pub fn of_audit(object: &Value) -> Review {
+        Review::request_of(Some(object), None, "", None)
+    }
+
+    fn request_of(object: Option<&Value>, old_object: Option<&Value>, operation: &str, user: Option<&Value>) -> Review {
+        let none = Value::Null;
+        let shown = object.or(old_object).unwrap_or(&none);
+        let text = |path: &str| shown.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let api_version = text("/apiVersion");
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let mut request = json!({
             "uid": "",
             "kind": {"group": group, "version": version, "kind": text("/kind")},
             "resource": {"group": "", "version": "", "resource": ""},
-            "operation": "CREATE",
-            "userInfo": {},
+            "operation": operation,
+            "userInfo": user.cloned().unwrap_or_else(|| json!({})),
             "object": object,
-            "oldObject": null,
+            "oldObject": old_object,
             "options": null,
         });
         if let Some(fields) = request.as_object_mut() {

@@ -1,20 +1,14 @@
 //! A template made ready to be asked, and its answers.
 
-use super::builtins;
-use super::normalise::{self, Normalised, Sources, Version};
-use super::template::{Source, Template, TemplateError};
-use regorus::utils::limits::ExecutionTimerConfig;
-use regorus::{Engine, PolicyLengthConfig};
+use super::native::Native;
+use super::rego::Rego;
+use super::template::{Code, Template, TemplateError};
 use serde_json::Value;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one evaluation may take.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How often the time is looked at, in steps.
-const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::MIN;
-/// The longest line that the engine reads: what is taken out of negations makes lines longer.
-const LONGEST_LINE: u32 = 1 << 16;
 
 /// What a rule says against an object.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +31,7 @@ pub struct Evaluation {
 /// The other objects that a rule can see as `data.inventory`.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    data: regorus::Value,
+    data: Arc<regorus::Value>,
 }
 
 impl Default for Inventory {
@@ -60,7 +54,22 @@ impl Inventory {
             put(&mut inventory, &path, (*object).clone());
         }
         let data = serde_json::json!({"inventory": inventory});
-        Inventory { data: data.into() }
+        Inventory {
+            data: Arc::new(data.into()),
+        }
+    }
+
+    pub(super) fn data(&self) -> &Arc<regorus::Value> {
+        &self.data
+    }
+
+    /// Returns the Namespace of a name.
+    fn namespace(&self, name: &str) -> Option<Value> {
+        let mut place = self.data.as_ref();
+        for step in ["inventory", "cluster", "v1", "Namespace", name] {
+            place = place.as_object().ok()?.get(&step.into())?;
+        }
+        serde_json::to_value(place).ok()
     }
 }
 
@@ -78,218 +87,90 @@ fn put(place: &mut Value, path: &[&str], value: Value) {
     }
 }
 
-/// A template, loaded and checked.
-pub struct Rule {
-    engine: Engine,
-    query: String,
-    sources: Vec<(String, Normalised)>,
+/// A value that rules are shown, made ready once for all of them.
+#[derive(Clone, Debug)]
+pub struct Input {
+    plain: Value,
+    engine: regorus::Value,
 }
 
-impl std::fmt::Debug for Rule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rule")
-            .field("query", &self.query)
-            .finish_non_exhaustive()
+impl Input {
+    /// Makes parameters or a request ready.
+    pub fn new(value: Value) -> Input {
+        Input {
+            engine: value.clone().into(),
+            plain: value,
+        }
     }
+
+    pub(super) fn engine(&self) -> &regorus::Value {
+        &self.engine
+    }
+}
+
+/// A template, loaded and checked: one for each thread, as a rule keeps an engine between two questions.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Rego(Box<Rego>),
+    Native(Native),
 }
 
 impl Rule {
     /// Loads a template; what Gatekeeper refuses, or what we could only guess at, is an error here.
+    ///
+    /// Where a template has Rego and CEL, the Rego counts.
     pub fn new(template: &Template) -> Result<Rule, TemplateError> {
         Rule::within(template, LONGEST)
     }
 
     fn within(template: &Template, limit: Duration) -> Result<Rule, TemplateError> {
-        let texts = template.texts();
-        let sources = Sources {
-            texts: &texts,
-            version: template.version(),
-        };
-        let (package, normalised) =
-            normalise::normalise(sources, &builtins::functions()).map_err(|(index, refusal)| {
-                let (line, column) = place_of(texts.get(index).copied().unwrap_or_default(), refusal.at);
-                TemplateError::Rego {
-                    source_name: source_name(index),
-                    line,
-                    column,
-                    reason: refusal.reason,
-                }
-            })?;
-        let sources: Vec<_> = texts.iter().map(|text| (*text).to_owned()).zip(normalised).collect();
-        let mut engine = Engine::new();
-        engine.set_rego_v0(template.version() == Version::V0);
-        engine.set_strict_builtin_errors(false);
-        engine.set_gather_prints(true);
-        let lengths = PolicyLengthConfig::default();
-        engine.set_policy_length_config(PolicyLengthConfig {
-            max_col: NonZeroU32::new(LONGEST_LINE).unwrap_or(lengths.max_col),
-            max_file_bytes: NonZeroUsize::new(4 << 20).unwrap_or(lengths.max_file_bytes),
-            ..lengths
-        });
-        engine.set_execution_timer_config(ExecutionTimerConfig {
-            limit,
-            check_interval: CHECK_INTERVAL,
-        });
-        let load = |message: String| TemplateError::Load {
-            place: String::new(),
-            message,
-        };
-        builtins::install(&mut engine).map_err(load)?;
-        let mut rule = Rule {
-            engine,
-            query: format!("data.{package}.violation"),
-            sources,
-        };
-        for index in 0..rule.sources.len() {
-            let text = rule
-                .sources
-                .get(index)
-                .map(|(_, normalised)| normalised.text.clone())
-                .unwrap_or_default();
-            if let Err(error) = rule.engine.add_policy(index.to_string(), text) {
-                return Err(rule.load_error(&error.to_string()));
+        let body = match template.code() {
+            Code::Rego { version, texts } => Body::Rego(Box::new(Rego::new(*version, texts, limit)?)),
+            Code::Native(source) => {
+                let native = Native::new(source).map_err(|(place, reason)| TemplateError::Cel { place, reason })?;
+                Body::Native(native)
             }
-        }
-        // The engine checks a module as a whole only when it is asked something.
-        let mut trial = rule.engine.clone();
-        trial.set_input(regorus::Value::new_object());
-        if let Err(error) = trial.eval_rule(rule.query.clone()) {
-            let error = error.to_string();
-            if is_compile_error(&error) {
-                return Err(rule.load_error(&error));
-            }
-        }
-        builtins::take_failure();
-        Ok(rule)
+        };
+        Ok(Rule { body })
     }
 
     /// Returns what the rule says against the object of a review.
     ///
     /// `parameters` are those of the constraint with defaults, `review` is the admission request.
     pub fn evaluate(&self, parameters: &Value, review: &Value, inventory: &Inventory) -> Evaluation {
-        let mut engine = self.engine.clone();
-        builtins::take_failure();
-        let mut input = regorus::Value::new_object();
-        if let Ok(fields) = input.as_object_mut() {
-            fields.insert("parameters".into(), parameters.clone().into());
-            fields.insert("review".into(), review.clone().into());
-        }
-        engine.set_input(input);
-        if let Err(error) = engine.add_data(inventory.data.clone()) {
-            return failed(&error.to_string());
-        }
-        let result = engine.eval_rule(self.query.clone());
-        if let Some(reason) = builtins::take_failure() {
-            return failed(&reason);
-        }
-        match result {
-            Ok(value) => answers(&value),
-            Err(error) => {
-                let (place, message) = self.told(&error.to_string());
-                failed(&format!("{place}{message}"))
-            }
+        match &self.body {
+            Body::Rego(rego) => rego.evaluate(&parameters.clone().into(), &review.clone().into(), inventory),
+            Body::Native(native) => evaluate_native(native, parameters, review, inventory),
         }
     }
 
-    fn load_error(&self, error: &str) -> TemplateError {
-        let (place, message) = self.told(error);
-        TemplateError::Load { place, message }
-    }
-
-    /// Takes the engine's words apart: the place, in the source as it was written, and the message.
-    fn told(&self, error: &str) -> (String, String) {
-        let message = error
-            .rsplit_once("error: ")
-            .map_or(error, |(_, message)| message)
-            .trim();
-        let place = error.split_once("--> ").and_then(|(_, rest)| {
-            let mut parts = rest.lines().next()?.trim().splitn(3, ':');
-            let index: usize = parts.next()?.parse().ok()?;
-            let line: usize = parts.next()?.parse().ok()?;
-            let column: usize = parts.next()?.parse().ok()?;
-            let (text, normalised) = self.sources.get(index)?;
-            let at = normalised.source_of(byte(&normalised.text, line, column));
-            let (line, column) = place_of(text, at);
-            Some(format!("{}, line {line}, column {column}: ", source_name(index)))
-        });
-        (place.unwrap_or_default(), message.to_owned())
+    /// Returns the same as [`Rule::evaluate`], of values that were made ready: for many questions about one object, or one constraint.
+    pub fn ask(&self, parameters: &Input, review: &Input, inventory: &Inventory) -> Evaluation {
+        match &self.body {
+            Body::Rego(rego) => rego.evaluate(parameters.engine(), review.engine(), inventory),
+            Body::Native(native) => evaluate_native(native, &parameters.plain, &review.plain, inventory),
+        }
     }
 }
 
-/// Whether the engine refuses the text itself, whatever it is asked.
-fn is_compile_error(error: &str) -> bool {
-    [
-        "could not find function",
-        "undefined variable",
-        "use of undefined",
-        "unsafe",
-        "binding plan",
-        "before definition",
-    ]
-    .iter()
-    .any(|words| error.contains(words))
+fn evaluate_native(native: &Native, parameters: &Value, review: &Value, inventory: &Inventory) -> Evaluation {
+    let name = review.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    native.evaluate(parameters, review, inventory.namespace(name).as_ref())
 }
 
-fn source_name(index: usize) -> Source {
-    index.checked_sub(1).map_or(Source::Rule, Source::Library)
-}
-
-/// Returns line and column of a byte, both from 1.
-fn place_of(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    (line, column)
-}
-
-/// Returns the byte of a line and column.
-fn byte(text: &str, line: usize, column: usize) -> usize {
-    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-    let start = starts.take(line).last().unwrap_or_default();
-    let rest = text.get(start..).unwrap_or_default();
-    let within = rest
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(rest.len(), |(at, _)| at);
-    start + within
-}
-
-fn failed(reason: &str) -> Evaluation {
+/// Returns what an error of an evaluation counts as.
+pub(super) fn failed(reason: &str) -> Evaluation {
     Evaluation {
         violations: vec![Violation {
             message: format!("evaluation error: {reason}"),
             details: Value::Object(serde_json::Map::new()),
         }],
         failed: true,
-    }
-}
-
-/// Reads the set that a rule made.
-fn answers(value: &regorus::Value) -> Evaluation {
-    let set = match value {
-        regorus::Value::Set(set) => set,
-        regorus::Value::Undefined => return Evaluation::default(),
-        _ => return failed("`violation` is not a set"),
-    };
-    let mut violations = Vec::new();
-    for answer in set.iter() {
-        let message = match answer.as_object().ok().and_then(|fields| fields.get(&"msg".into())) {
-            Some(regorus::Value::String(message)) => message.to_string(),
-            // Without a message there is nothing to report, and Gatekeeper reports nothing.
-            None => continue,
-            Some(other) => return failed(&format!("the `msg` of a violation is `{other}`, and it must be a text")),
-        };
-        let details = answer.as_object().ok().and_then(|fields| fields.get(&"details".into()));
-        let details = details.and_then(|details| serde_json::to_value(details).ok());
-        violations.push(Violation {
-            message,
-            details: details.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
-        });
-    }
-    violations.sort_by(|a, b| (&a.message, a.details.to_string()).cmp(&(&b.message, b.details.to_string())));
-    Evaluation {
-        violations,
-        failed: false,
     }
 }
 
@@ -349,6 +230,29 @@ mod tests {
             "{evaluation:?}"
         );
         assert!(messages("count(numbers.range(1, 100000000)) > 0; m := \"x\"")[0].contains("more than"));
+    }
+
+    #[test]
+    fn a_question_that_broke_off_does_not_change_the_next_answers() {
+        let rego = "package p\nviolation[{\"msg\": m}] { x := input.review.x; numbers.range(1, x)[_] > x; m := \"never\" }\n\
+            violation[{\"msg\": m}] { m := sprintf(\"x is %v\", [input.review.x]) }\n";
+        let limit = Duration::from_millis(50);
+        let rule = Rule::within(&Template::from_rego("P", Value::Null, rego), limit).unwrap();
+        let ask = |x: u64| rule.evaluate(&json!({}), &json!({"x": x}), &Inventory::default());
+        for _ in 0..3 {
+            assert_eq!(ask(1).violations[0].message, "x is 1");
+            assert!(ask(100_000).failed);
+        }
+    }
+
+    #[test]
+    fn a_rule_can_be_had_once_for_each_thread() {
+        fn is_clone_and_send<T: Clone + Send>() {}
+        fn is_shared<T: Send + Sync>() {}
+        is_clone_and_send::<Rule>();
+        is_shared::<Input>();
+        is_shared::<Inventory>();
+        is_shared::<Template>();
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 mod assertion;
 mod run;
+mod selection;
 
 pub use run::{CaseResult, Files, Outcome, SuiteResult, TestResult, run};
+pub use selection::Selection;
 
 use crate::diagnostic::Diagnostic;
 use crate::manifest;
@@ -60,25 +62,38 @@ impl Suite {
                 manifests.len()
             ))]);
         };
-        let error = |label: String| vec![Diagnostic::error("not a suite", file, manifest.span, label)];
+        let error = |wrong: Wrong| {
+            let steps = manifest::steps(&wrong.path).unwrap_or_default();
+            let place = manifest::place(content, manifest.span, &steps).unwrap_or(manifest.start());
+            vec![Diagnostic::error("not a suite", file, place, wrong.label)]
+        };
         if !Suite::is_suite(&manifest.value) {
-            return Err(error(
-                "a suite has `apiVersion: test.gatekeeper.sh/v1alpha1` and `kind: Suite`".to_owned(),
-            ));
+            let label = "a suite has `apiVersion: test.gatekeeper.sh/v1alpha1` and `kind: Suite`";
+            return Err(error(Wrong::new("", label)));
         }
         read(&manifest.value).map_err(error)
     }
 }
 
-/// What is wrong, and where.
-type Read<T> = Result<T, String>;
+/// What is wrong with a suite, and at which path.
+struct Wrong {
+    path: String,
+    label: String,
+}
+
+impl Wrong {
+    fn new(path: impl Into<String>, label: impl Into<String>) -> Wrong {
+        Wrong {
+            path: path.into(),
+            label: label.into(),
+        }
+    }
+}
+
+type Read<T> = Result<T, Wrong>;
 
 fn read(document: &Value) -> Read<Suite> {
-    let fields = Fields::new(
-        "the suite",
-        document,
-        &["apiVersion", "kind", "metadata", "tests", "skip"],
-    )?;
+    let fields = Fields::new("", document, &["apiVersion", "kind", "metadata", "tests", "skip"])?;
     let name = document
         .pointer("/metadata/name")
         .and_then(Value::as_str)
@@ -88,7 +103,7 @@ fn read(document: &Value) -> Read<Suite> {
         .map(|(at, test)| read_test(&format!("tests[{at}]"), test))
         .collect::<Read<Vec<_>>>()?;
     if tests.is_empty() {
-        return Err("`tests` is empty: such a suite proves nothing".to_owned());
+        return Err(Wrong::new("tests", "`tests` is empty: such a suite proves nothing"));
     }
     Ok(Suite {
         name,
@@ -121,8 +136,8 @@ fn read_test(path: &str, value: &Value) -> Read<Test> {
             .collect::<Read<_>>()?,
     };
     match (test.invalid, test.cases.is_empty()) {
-        (true, false) => Err(format!("`{path}` is `invalid`, so it cannot have cases")),
-        (false, true) => Err(format!("`{path}.cases` is empty: such a test proves nothing")),
+        (true, false) => Err(fields.wrong("invalid", "it is `invalid`, so it cannot have cases")),
+        (false, true) => Err(fields.wrong("cases", "`cases` is empty: such a test proves nothing")),
         _ => Ok(test),
     }
 }
@@ -131,7 +146,7 @@ fn read_case(path: &str, value: &Value) -> Read<Case> {
     let fields = Fields::new(path, value, &["name", "object", "inventory", "assertions", "skip"])?;
     let inventory = fields.list("inventory")?.iter().map(|entry| match entry.as_str() {
         Some(entry) => Ok(entry.to_owned()),
-        None => Err(format!("`{path}.inventory` must be a list of paths")),
+        None => Err(fields.wrong("inventory", "`inventory` must be a list of paths")),
     });
     let assertions = fields.list("assertions")?.iter().enumerate();
     let assertions = assertions.map(|(at, assertion)| Assertion::read(&format!("{path}.assertions[{at}]"), assertion));
@@ -143,7 +158,7 @@ fn read_case(path: &str, value: &Value) -> Read<Case> {
         skip: fields.bool("skip")?,
     };
     if case.assertions.is_empty() {
-        return Err(format!("`{path}.assertions` is empty: such a case proves nothing"));
+        return Err(fields.wrong("assertions", "`assertions` is empty: such a case proves nothing"));
     }
     Ok(case)
 }
@@ -156,11 +171,19 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn new(path: &'a str, value: &'a Value, known: &[&str]) -> Read<Fields<'a>> {
-        let map = value.as_object().ok_or_else(|| format!("`{path}` must be a mapping"))?;
+        let map = value
+            .as_object()
+            .ok_or_else(|| Wrong::new(path, "this must be a mapping"))?;
+        let fields = Fields { path, map };
         match map.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(format!("`{path}` has an unknown key `{name}`")),
-            None => Ok(Fields { path, map }),
+            Some(name) => Err(fields.wrong(name, format!("the key `{name}` is not known here"))),
+            None => Ok(fields),
         }
+    }
+
+    fn wrong(&self, name: &str, label: impl Into<String>) -> Wrong {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Wrong::new(format!("{}{dot}{name}", self.path), label)
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
@@ -168,21 +191,21 @@ impl<'a> Fields<'a> {
     }
 
     fn optional_text(&self, name: &str) -> Read<Option<String>> {
-        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(value.clone());
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(());
         let text = self.get(name).map(text).transpose();
-        text.map_err(|_| format!("`{}.{name}` must be a text", self.path))
+        text.map_err(|()| self.wrong(name, format!("`{name}` must be a text")))
     }
 
     fn text(&self, name: &str) -> Read<String> {
         let text = self.optional_text(name)?.filter(|text| !text.is_empty());
-        text.ok_or_else(|| format!("`{}.{name}` is missing", self.path))
+        text.ok_or_else(|| self.wrong(name, format!("`{name}` is missing")))
     }
 
     fn bool(&self, name: &str) -> Read<bool> {
         match self.get(name) {
             None => Ok(false),
             Some(Value::Bool(bool)) => Ok(*bool),
-            Some(_) => Err(format!("`{}.{name}` must be true or false", self.path)),
+            Some(_) => Err(self.wrong(name, format!("`{name}` must be true or false"))),
         }
     }
 
@@ -190,7 +213,7 @@ impl<'a> Fields<'a> {
         match self.get(name) {
             None => Ok(&[]),
             Some(Value::Array(list)) => Ok(list),
-            Some(_) => Err(format!("`{}.{name}` must be a list", self.path)),
+            Some(_) => Err(self.wrong(name, format!("`{name}` must be a list"))),
         }
     }
 }

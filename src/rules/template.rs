@@ -1,7 +1,9 @@
 //! Constraint templates: the checked value of a document, or of a rule of our own.
 
+use super::native;
 use super::normalise::{Refused, Version};
-use super::schema;
+use super::schema::{self, ParameterError, Unknown};
+use super::sight::Sight;
 use serde_json::Value;
 
 /// Where Gatekeeper asks for verdicts.
@@ -12,9 +14,22 @@ const TARGET: &str = "admission.k8s.gatekeeper.sh";
 pub struct Template {
     kind: String,
     schema: Value,
-    version: Version,
-    /// The rule, then its libraries.
-    texts: Vec<String>,
+    /// Whether fields stay that the schema does not know, as in templates from before they had to be structural.
+    legacy: bool,
+    code: Code,
+}
+
+/// What a template is written in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Code {
+    /// Rego.
+    Rego {
+        version: Version,
+        /// The rule, then its libraries.
+        texts: Vec<String>,
+    },
+    /// CEL.
+    Native(native::Source),
 }
 
 /// Which of a template's texts something is about.
@@ -63,9 +78,17 @@ pub enum TemplateError {
     /// Another target.
     #[error("the target `{0}` is not `{TARGET}`")]
     Target(String),
-    /// No Rego.
-    #[error("the template has no Rego; its engine `{0}` is not supported")]
+    /// Another language.
+    #[error("the template has neither Rego nor CEL; its engine `{0}` is not supported")]
     Engine(String),
+    /// CEL that is not taken.
+    #[error("`{place}`: {reason}")]
+    Cel {
+        /// Which part of the source.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// Rego that is not taken.
     #[error("{source_name}, line {line}, column {column}: {reason}")]
     Rego {
@@ -116,6 +139,10 @@ impl Template {
             .pointer("/spec/crd/spec/validation/openAPIV3Schema")
             .cloned()
             .unwrap_or_default();
+        let legacy = document
+            .pointer("/spec/crd/spec/validation/legacySchema")
+            .and_then(Value::as_bool)
+            .unwrap_or(!api_version.ends_with("/v1"));
         let targets = document.pointer("/spec/targets").and_then(Value::as_array);
         let Some([target]) = targets.map(Vec::as_slice) else {
             return Err(TemplateError::Shape {
@@ -127,24 +154,11 @@ impl Template {
         if target_name != TARGET {
             return Err(TemplateError::Target(target_name.to_owned()));
         }
-        let (source, version) = rego_of(target)?;
-        let rego = source.get("rego").and_then(Value::as_str).unwrap_or_default();
-        let mut texts = vec![rego.to_owned()];
-        match source.get("libs") {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(libraries)) => {
-                for library in libraries {
-                    texts.push(library.as_str().ok_or(LIBRARIES)?.to_owned());
-                }
-            }
-            Some(_) => return Err(LIBRARIES),
-        }
-        let kind = kind.to_owned();
         Ok(Template {
-            kind,
+            kind: kind.to_owned(),
             schema,
-            version,
-            texts,
+            legacy,
+            code: code_of(target)?,
         })
     }
 
@@ -153,8 +167,11 @@ impl Template {
         Template {
             kind: kind.to_owned(),
             schema,
-            version: Version::V0,
-            texts: vec![rego.to_owned()],
+            legacy: false,
+            code: Code::Rego {
+                version: Version::V0,
+                texts: vec![rego.to_owned()],
+            },
         }
     }
 
@@ -168,17 +185,45 @@ impl Template {
         &self.schema
     }
 
-    /// Returns the parameters of a constraint with the defaults of the schema.
+    /// Returns the parameters of a constraint as an API server stores them, if the schema takes them.
+    pub fn accepted(&self, given: Option<&Value>) -> Result<Value, ParameterError> {
+        let unknown = if self.legacy { Unknown::Kept } else { Unknown::Pruned };
+        schema::accepted(&self.schema, given, unknown)
+    }
+
+    /// Returns the same of parameters out of which nothing is taken: Gatekeeper's own runs of suites have no API server that would.
+    pub(super) fn accepted_whole(&self, given: Option<&Value>) -> Result<Value, ParameterError> {
+        schema::accepted(&self.schema, given, Unknown::Kept)
+    }
+
+    /// Returns the parameters of a constraint with the defaults of the schema, whether it takes them or not.
     pub fn parameters(&self, given: Option<&Value>) -> Value {
         schema::defaulted(&self.schema, given)
     }
 
-    pub(super) fn version(&self) -> Version {
-        self.version
+    /// Returns whether the rule may look at other objects than the one it is asked about: whether its text speaks of the inventory, or of
+    /// the Namespace that an object is in.
+    pub fn is_referential(&self) -> bool {
+        match &self.code {
+            Code::Rego { texts, .. } => texts
+                .iter()
+                .flat_map(|text| text.lines())
+                .filter(|line| !line.trim_start().starts_with('#'))
+                .any(|line| line.contains("inventory")),
+            Code::Native(source) => format!("{source:?}").contains("namespaceObject"),
+        }
     }
 
-    pub(super) fn texts(&self) -> Vec<&str> {
-        self.texts.iter().map(String::as_str).collect()
+    /// Returns what of a request the rule can see.
+    pub fn sight(&self) -> Sight {
+        match &self.code {
+            Code::Rego { texts, .. } => Sight::of(texts),
+            Code::Native(_) => Sight::everything(),
+        }
+    }
+
+    pub(super) fn code(&self) -> &Code {
+        &self.code
     }
 }
 
@@ -187,8 +232,8 @@ const LIBRARIES: TemplateError = TemplateError::Shape {
     wanted: "a list of texts",
 };
 
-/// Returns what holds the Rego of a target, and its version.
-fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
+/// Reads the rule of a target: its Rego, or its CEL where it has none.
+fn code_of(target: &Value) -> Result<Code, TemplateError> {
     let filled = |source: &Value| {
         source
             .get("rego")
@@ -196,7 +241,7 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             .is_some_and(|rego| !rego.trim().is_empty())
     };
     if filled(target) {
-        return Ok((target, Version::V0));
+        return rego(target, Version::V0);
     }
     let engines = target
         .get("code")
@@ -214,13 +259,22 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             continue;
         };
         return match source.get("version").and_then(Value::as_str) {
-            None | Some("" | "v0") => Ok((source, Version::V0)),
-            Some("v1") => Ok((source, Version::V1)),
+            None | Some("" | "v0") => rego(source, Version::V0),
+            Some("v1") => rego(source, Version::V1),
             Some(_) => Err(TemplateError::Shape {
                 path: "spec.targets[0].code[].source.version",
                 wanted: "`v0` or `v1`",
             }),
         };
+    }
+    if let Some(code) = engines.iter().find(|code| engine_of(code) == "K8sNativeValidation") {
+        let source = code.get("source").filter(|source| source.is_object());
+        let source = source.ok_or(TemplateError::Shape {
+            path: "spec.targets[0].code[].source",
+            wanted: "a mapping",
+        })?;
+        let source = native::Source::read(source).map_err(|(place, reason)| TemplateError::Cel { place, reason })?;
+        return Ok(Code::Native(source));
     }
     match engines.first() {
         Some(code) => Err(TemplateError::Engine(engine_of(code))),
@@ -229,4 +283,19 @@ fn rego_of(target: &Value) -> Result<(&Value, Version), TemplateError> {
             wanted: "the rule",
         }),
     }
+}
+
+fn rego(source: &Value, version: Version) -> Result<Code, TemplateError> {
+    let rule = source.get("rego").and_then(Value::as_str).unwrap_or_default();
+    let mut texts = vec![rule.to_owned()];
+    match source.get("libs") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(libraries)) => {
+            for library in libraries {
+                texts.push(library.as_str().ok_or(LIBRARIES)?.to_owned());
+            }
+        }
+        Some(_) => return Err(LIBRARIES),
+    }
+    Ok(Code::Rego { version, texts })
 }

@@ -106,7 +106,7 @@ pub fn extensions(state: &mut State, call: &Call) -> Result<Response, ArmError> 
         ("GET", Some(document)) => Ok(Response::json(200, &shown(&document))),
         ("GET", None) => Err(absent(&id)),
         ("DELETE", before) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::empty(if before.is_some() { 200 } else { 204 }))
         }
         ("PUT", before) => {

@@ -124,6 +124,28 @@ impl Door {
         Ok(now)
     }
 
+    /// Changes the sandbox, other than by a request; what fails changes nothing.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written, and what `change` returns.
+    pub fn change<T, E: From<DoorError>>(&self, change: impl FnOnce(&mut Sandbox) -> Result<T, E>) -> Result<T, E> {
+        let mut held = self.held();
+        let _lock = self.lock()?;
+        let (start, sandbox) = self.load(&mut held)?;
+        let mut next = sandbox.clone();
+        match change(&mut next) {
+            Ok(value) => {
+                next.state.revision += 1;
+                self.save(&mut held, next)?;
+                Ok(value)
+            }
+            Err(error) => {
+                held.cached = Some((start, sandbox));
+                Err(error)
+            }
+        }
+    }
+
     /// Looks at the sandbox as it is now.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Policy exemptions: stored and answered; no rule honours them yet.
+//! Policy exemptions: stored and answered. Clusters honour them (`governance`).
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
             format!("The policy exemption '{name}' is not found."),
         )),
         ("DELETE", before) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::empty(if before.is_some() { 200 } else { 204 }))
         }
         ("PUT", before) => {

@@ -9,7 +9,7 @@ use super::kql::{self, Fault, Row, Table};
 use super::random::hash;
 use super::route::Call;
 use super::state::{KnownScope, State};
-use super::time;
+use super::{states, time};
 
 /// The columns of every table.
 const COLUMNS: [&str; 17] = [
@@ -228,7 +228,11 @@ fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
             ]
             .contains(&kind)
         }),
-        "policyresources" => resources(state, scopes, |kind| kind.starts_with("microsoft.authorization/policy")),
+        "policyresources" => {
+            let mut rows = resources(state, scopes, |kind| kind.starts_with("microsoft.authorization/policy"));
+            rows.extend(policy_states(state, scopes, text));
+            rows
+        }
         "resourcecontainers" => containers(state, scopes),
         _ => {
             return Err(Fault {
@@ -280,6 +284,40 @@ fn resources(state: &State, scopes: &Scopes, keep: impl Fn(&str) -> bool) -> Vec
             "resourceGroup".to_owned(),
             json!(after("resourceGroups").unwrap_or_default()),
         );
+        rows.push(row);
+    }
+    rows
+}
+
+/// Returns the rows of compliance states; none where the query only asks for types of `Microsoft.Authorization`.
+fn policy_states(state: &State, scopes: &Scopes, query: &str) -> Vec<Row> {
+    let lower = query.to_ascii_lowercase();
+    let of_others = [
+        "=~ 'microsoft.authorization/",
+        "== 'microsoft.authorization/",
+        "in~ ('microsoft.authorization/",
+    ];
+    if !lower.contains("policystates") && of_others.iter().any(|part| lower.contains(part)) {
+        return Vec::new();
+    }
+    let mut rows = Vec::new();
+    for (kind, fields) in states::for_graph(state) {
+        let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let cluster = field("resourceId");
+        if !state.scope(cluster).is_ok_and(|made| scopes.hold(&made)) {
+            continue;
+        }
+        let name = states::graph_name(&fields);
+        let (_, segment) = kind.split_once('/').unwrap_or_default();
+        let mut row = blank(
+            state,
+            &format!("{cluster}/providers/Microsoft.PolicyInsights/{segment}/{name}"),
+            &name,
+            kind,
+        );
+        row.insert("subscriptionId".to_owned(), json!(field("subscriptionId")));
+        row.insert("resourceGroup".to_owned(), json!(field("resourceGroup")));
+        row.insert("properties".to_owned(), Value::Object(fields));
         rows.push(row);
     }
     rows

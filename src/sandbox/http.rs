@@ -77,6 +77,16 @@ impl Response {
         }
     }
 
+    /// Returns an answer whose body is a text of the given type.
+    #[must_use]
+    pub fn text(status: u16, content_type: &str, body: String) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: Bytes::from(body),
+        }
+    }
+
     /// Returns an answer without a body.
     #[must_use]
     pub fn empty(status: u16) -> Self {

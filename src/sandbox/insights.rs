@@ -1,7 +1,7 @@
-//! Policy Insights: compliance states, evaluations and remediations.
+//! Policy Insights: evaluations and remediations; its compliance states have a file of their own.
 //!
-//! No rule is evaluated yet, so there are no states: lists are empty and summaries count nothing, which says "no data" and not
-//! "compliant". An evaluation on demand takes its time and finds nothing; a remediation ends without having deployed anything.
+//! An evaluation on demand takes its time and changes nothing of what the add-on reports; a remediation ends without having deployed
+//! anything.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::http::Response;
 use super::json::{remove, set, text};
 use super::route::{Call, made_at, page};
 use super::state::{Operation, State};
-use super::time;
+use super::{states, time};
 
 const LOWER: &str = "microsoft.policyinsights/remediations";
 /// How long an evaluation on demand takes, in seconds; Azure's takes many minutes.
@@ -27,9 +27,6 @@ pub fn states(state: &mut State, call: &Call) -> Result<Response, ArmError> {
     if call.request.method != "POST" {
         return Err(ArmError::method_not_allowed(&call.request.method));
     }
-    let scope = known_scope(state, &call.address.scope)?;
-    let origin = &call.request.origin;
-    let metadata = format!("{origin}{scope}/providers/Microsoft.PolicyInsights/policyStates/$metadata");
     let kind = call.address.first_name().unwrap_or_default().to_ascii_lowercase();
     let last = call
         .address
@@ -38,6 +35,7 @@ pub fn states(state: &mut State, call: &Call) -> Result<Response, ArmError> {
         .map(|(kind, _)| kind.to_ascii_lowercase())
         .unwrap_or_default();
     if last == "triggerevaluation" {
+        let scope = state.scope(&call.address.scope)?.id;
         return trigger(state, call, &scope);
     }
     if !["latest", "default"].contains(&kind.as_str()) {
@@ -46,45 +44,25 @@ pub fn states(state: &mut State, call: &Call) -> Result<Response, ArmError> {
             format!("The policy states resource '{kind}' is invalid. It must be 'latest' or 'default'."),
         ));
     }
-    let body = if last == "summarize" {
-        let results = |filter: &str| {
-            json!({
-                "queryResultsUri": format!("{origin}{scope}/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults?api-version={}&$filter={filter}", call.version),
-                "nonCompliantResources": 0, "nonCompliantPolicies": 0,
-                "resourceDetails": [], "policyDetails": [], "policyGroupDetails": [],
-            })
-        };
-        json!({
-            "@odata.context": format!("{metadata}#summary"),
-            "@odata.count": 1,
-            "value": [{
-                "@odata.id": null,
-                "@odata.context": format!("{metadata}#summary/$entity"),
-                "results": results("ComplianceState%20eq%20'NonCompliant'"),
-                "policyAssignments": [],
-            }],
-        })
-    } else {
-        json!({"@odata.context": format!("{metadata}#latest"), "@odata.count": 0, "@odata.nextLink": null, "value": []})
-    };
-    let mut body = body;
-    if last != "summarize" {
-        remove(&mut body, "", "@odata.nextLink");
-    }
-    Ok(Response::json(200, &body))
+    states::answer(state, call, &last)
 }
 
-/// Returns the id of a scope, or of a policy object, that exists.
-fn known_scope(state: &State, id: &str) -> Result<String, ArmError> {
-    match state.resource(id) {
-        Some(document) => Ok(text(document, "/id").to_owned()),
-        None => state.scope(id).map(|scope| scope.id),
+/// Answers a request for the states of objects in clusters.
+///
+/// # Errors
+/// As [`states()`].
+pub fn components(state: &State, call: &Call) -> Result<Response, ArmError> {
+    if call.request.method != "POST" {
+        return Err(ArmError::method_not_allowed(&call.request.method));
     }
+    states::components(state, call)
 }
 
 fn trigger(state: &mut State, call: &Call, scope: &str) -> Result<Response, ArmError> {
+    // Neither a management group nor a resource can be evaluated on demand.
     let Some(subscription) = scope
         .strip_prefix("/subscriptions/")
+        .filter(|_| !scope.contains("/providers/"))
         .and_then(|rest| rest.split('/').next())
     else {
         return Err(ArmError::method_not_allowed("POST"));
@@ -163,7 +141,7 @@ pub fn remediations(state: &mut State, call: &Call) -> Result<Response, ArmError
         ("GET", Some(document)) => Ok(Response::json(200, &present(state, &document))),
         ("GET", None) => Err(not_found()),
         ("DELETE", Some(document)) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::json(200, &present(state, &document)))
         }
         ("DELETE", None) => Ok(Response::empty(204)),
@@ -283,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_states_and_nothing_claims_compliance() {
+    fn before_a_report_there_are_no_states_and_nothing_claims_compliance() {
         let mut client = Client::new();
         let assignment = assigned(&mut client);
         for scope in [DEV, GROUP, assignment.as_str()] {

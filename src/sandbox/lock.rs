@@ -56,7 +56,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
             format!("The lock '{name}' could not be found."),
         )),
         ("DELETE", Some(_)) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::empty(200))
         }
         ("DELETE", None) => Ok(Response::empty(204)),

@@ -4,7 +4,8 @@
 //! it: [`transport`], inside this process, and [`serve`], over TLS on loopback.
 //!
 //! It must not share code with the client side: no model, no configuration, no comparison and no wire types of it. A mistake
-//! made on both sides would hide itself.
+//! made on both sides would hide itself. The one thing in common is the engine that asks a rule (template, parameters, review ->
+//! violations); which rules a cluster has, and which objects they are about, the sandbox finds out by itself.
 
 pub mod access;
 pub mod address;
@@ -19,13 +20,17 @@ pub mod door;
 pub mod error;
 pub mod exemption;
 pub mod faults;
+pub mod governance;
 pub mod graph;
 pub mod http;
+pub mod inside;
 pub mod insights;
 pub mod json;
 pub mod kql;
 pub mod kubernetes;
 pub mod lock;
+pub mod odata;
+pub mod operator;
 pub mod policy;
 pub mod pricing;
 pub mod random;
@@ -37,6 +42,8 @@ pub mod safeguards;
 pub mod seed;
 pub mod serve;
 pub mod state;
+pub mod states;
+pub mod substitutes;
 pub mod tenancy;
 pub mod time;
 pub mod token;

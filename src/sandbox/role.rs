@@ -172,7 +172,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
             format!("The role assignment '{name}' is not found."),
         )),
         ("DELETE", Some(document)) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::json(200, &document))
         }
         ("DELETE", None) => Ok(Response::empty(204)),

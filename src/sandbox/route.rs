@@ -224,6 +224,7 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         "microsoft.policyinsights/policystates/queryresults"
         | "microsoft.policyinsights/policystates/summarize"
         | "microsoft.policyinsights/policystates/triggerevaluation" => insights::states(state, &call),
+        "microsoft.policyinsights/componentpolicystates/queryresults" => insights::components(state, &call),
         "microsoft.policyinsights/asyncoperationresults" => insights::evaluation(state, &call),
         "microsoft.policyinsights/remediations"
         | "microsoft.policyinsights/remediations/cancel"

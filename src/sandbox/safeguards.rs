@@ -68,7 +68,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
                     "Deployment safeguards cannot be removed from an AKS Automatic cluster.",
                 ));
             }
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::empty(202))
         }
         ("DELETE", None) => Ok(Response::empty(204)),

@@ -86,6 +86,8 @@ pub fn seed(options: &SeedOptions) -> State {
         settings: Settings::default(),
         roles: roles(&options.roles),
         unregistered: BTreeMap::new(),
+        history: BTreeMap::new(),
+        inside: BTreeMap::new(),
     };
     for namespace in &options.unregistered {
         for (_, subscription) in ENVIRONMENTS {
@@ -104,6 +106,8 @@ pub fn seed(options: &SeedOptions) -> State {
     for document in foreign_objects() {
         state.insert(document);
     }
+    // All of it has been there for long.
+    state.history.clear();
     state
 }
 

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::address::Address;
 use super::error::ArmError;
+use super::governance::past::{self, Was};
+use super::inside::Deed;
 use super::json::{remove, set, text};
 use super::random::Random;
 use super::time;
@@ -58,6 +60,12 @@ pub struct State {
     /// registration under way ends.
     #[serde(default)]
     pub unregistered: BTreeMap<String, Option<i64>>,
+    /// What policy objects and clusters were before their last changes, by lower-case id, oldest first.
+    #[serde(default)]
+    pub history: BTreeMap<String, Vec<Was>>,
+    /// What was done inside of clusters, by lower-case id, oldest first; the rest of what runs there follows from the seed.
+    #[serde(default)]
+    pub inside: BTreeMap<String, Vec<Deed>>,
 }
 
 fn owner() -> Vec<String> {
@@ -175,8 +183,16 @@ impl State {
 
     /// Puts a document under its own `id`.
     pub fn insert(&mut self, document: Value) {
-        self.resources
-            .insert(text(&document, "/id").to_ascii_lowercase(), document);
+        let id = text(&document, "/id").to_ascii_lowercase();
+        past::remember(self, &id, Some(&document));
+        self.resources.insert(id, document);
+    }
+
+    /// Takes away the document with this id, in any casing, and returns it.
+    pub fn take(&mut self, id: &str) -> Option<Value> {
+        let id = id.to_ascii_lowercase();
+        past::remember(self, &id, None);
+        self.resources.remove(&id)
     }
 
     /// Returns the lower-case ids and documents of all resources of one type, which is given in lower case.
@@ -351,6 +367,9 @@ impl State {
         // The year 9999 is as far as ARM's texts of times go.
         let limit = 253_402_300_799;
         self.now = self.now.saturating_add_unsigned(seconds).min(limit);
+        if seconds > 0 {
+            past::forget(self);
+        }
         self.settle();
     }
 

@@ -1,6 +1,7 @@
 //! The door inside this process: the sandbox as the HTTP client below azure_core's pipeline.
 //!
-//! Sign-in policy, retry and paging of the client run for real above it. It must not know what is asked.
+//! Sign-in policy, retry and paging of the client run for real above it. It must not know what is asked. Beside the resource manager it
+//! leads to the store of constraint templates, which is another host and knows no sign-in.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use super::door::{Door, DoorError};
 use super::json::text;
-use super::{Request, SeedOptions, token};
+use super::{Request, SeedOptions, substitutes, token};
 use crate::clock::{Clock, Sleeper, Timestamp};
 
 /// The URL at which a client in this process finds the sandbox. It is reserved: no name server ever answers it.
@@ -235,13 +236,11 @@ impl Sleeper for InProcess {
 impl HttpClient for InProcess {
     async fn execute_request(&self, request: &azure_core::http::Request) -> azure_core::Result<AsyncRawResponse> {
         let url = request.url();
-        if url.scheme() != "https" || url.host_str() != Some(HOST) || url.port().is_some() {
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() != "https" || ![HOST, substitutes::HOST].contains(&host) || url.port().is_some() {
             return Err(azure_core::Error::with_message(
                 ErrorKind::Connection,
-                format!(
-                    "no route from the sandbox to host {}",
-                    url.host_str().unwrap_or_default()
-                ),
+                format!("no route from the sandbox to host {host}"),
             ));
         }
         let body = match request.body() {
@@ -253,9 +252,10 @@ impl HttpClient for InProcess {
                 ));
             }
         };
+        let is_store = host == substitutes::HOST;
         let request = Request {
             method: request.method().as_str().to_owned(),
-            origin: ENDPOINT.to_owned(),
+            origin: format!("https://{host}"),
             path: url.path().to_owned(),
             query: url.query().unwrap_or_default().to_owned(),
             headers: request
@@ -265,10 +265,12 @@ impl HttpClient for InProcess {
                 .collect(),
             body,
         };
-        let response = self
-            .door
-            .call(request, 0)
-            .map_err(|error| azure_core::Error::new(ErrorKind::Io, error))?;
+        let response = if is_store {
+            substitutes::answer(&request)
+        } else {
+            let called = self.door.call(request, 0);
+            called.map_err(|error| azure_core::Error::new(ErrorKind::Io, error))?
+        };
         let mut headers = Headers::new();
         for (name, value) in response.headers {
             headers.insert(name, value);
@@ -362,6 +364,29 @@ mod tests {
                 let error = get(&sandbox, elsewhere, token.token.secret()).await.unwrap_err();
                 assert!(matches!(error.kind(), ErrorKind::Connection), "{elsewhere}");
             }
+        });
+    }
+
+    #[test]
+    fn the_store_of_templates_answers_whoever_brings_no_token() {
+        let directory = tempfile::tempdir().unwrap();
+        let sandbox = open(directory.path()).unwrap();
+        block_on(async {
+            let ask = async |path: &str, token: Option<&str>| {
+                let url = format!("https://{}/kubernetes/{path}/template.yaml", substitutes::HOST);
+                let mut request = azure_core::http::Request::new(Url::parse(&url).unwrap(), Method::Get);
+                if let Some(token) = token {
+                    request.insert_header("authorization", format!("Bearer {token}"));
+                }
+                let response = sandbox.transport().execute_request(&request).await.unwrap();
+                let response = response.try_into_raw_response().await.unwrap();
+                (u16::from(response.status()), response.body().to_vec())
+            };
+            let (status, body) = ask("container-no-privilege/v2", None).await;
+            assert_eq!(status, 200);
+            assert!(String::from_utf8(body).unwrap().contains("kind: ConstraintTemplate"));
+            assert_eq!(ask("container-no-privilege/v99", None).await.0, 404);
+            assert_eq!(ask("container-no-privilege/v2", Some("secret")).await.0, 400);
         });
     }
 

@@ -93,6 +93,11 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         INSIGHTS,
     ),
     (
+        "microsoft.policyinsights/componentpolicystates/queryresults",
+        "componentPolicyStates",
+        &["2022-04-01", "2024-10-01"],
+    ),
+    (
         "microsoft.policyinsights/asyncoperationresults",
         "asyncOperationResults",
         INSIGHTS,

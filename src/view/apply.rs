@@ -9,11 +9,12 @@ use crate::plan::{Plan, Step};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-const OUTCOMES: [&str; 7] = [
+const OUTCOMES: [&str; 8] = [
     "done",
     "already-done",
     "stale",
     "held",
+    "refused",
     "failed",
     "skipped",
     "not-tried",
@@ -34,7 +35,9 @@ pub fn doing(step: &Step) -> String {
 pub fn line(step: &Step, outcome: &Outcome, paint: Paint) -> String {
     let word = match outcome {
         Outcome::Done | Outcome::AlreadyDone => paint.good(outcome.name()),
-        Outcome::Held(_) | Outcome::Skipped(_) | Outcome::NotTried => paint.notice(outcome.name()),
+        Outcome::Held(_) | Outcome::Refused(_) | Outcome::Skipped(_) | Outcome::NotTried => {
+            paint.notice(outcome.name())
+        }
         Outcome::Stale(_) | Outcome::Failed(_) => paint.bad(outcome.name()),
     };
     let mut text = format!(
@@ -57,6 +60,7 @@ fn action(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Failed(Failure::Arm(error)) => error.action(),
         Outcome::Stale(_) => Some("plan again and look at what changed".to_owned()),
+        Outcome::Refused(_) => Some("plan again: it says what holds the step, and when that ends".to_owned()),
         _ => None,
     }
 }

@@ -3,9 +3,12 @@
 //! Owns wording, layout, colour and the JSON and Markdown forms of output. Must not decide anything.
 
 pub mod apply;
+pub mod bundle;
 pub mod catalog;
+pub mod check;
 pub mod diagnostics;
 pub mod gates;
+pub mod junit;
 pub mod lock;
 pub mod page;
 pub mod plan;
@@ -13,5 +16,10 @@ pub mod plan;
 mod plan_tests;
 pub mod preflight;
 pub mod printer;
+pub mod promote;
+pub mod rollout;
 pub mod runs;
+pub mod scan;
+pub mod status;
 pub mod text;
+pub mod verify;

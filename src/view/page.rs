@@ -1,6 +1,6 @@
 //! A page of text for a terminal in the making: headings, labelled lines and wrapped text.
 
-use crate::view::text::{Paint, plain, wrap};
+use crate::view::text::{Paint, columns, plain, wrap};
 use std::fmt::Write as _;
 
 /// How a page is shown to a person.
@@ -35,6 +35,19 @@ impl Page {
         };
         for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
             let _ = writeln!(self.out, "{:indent$}{line}", "");
+        }
+    }
+
+    /// Writes a text as [`Page::put`] does, each line painted.
+    pub fn painted(&mut self, indent: usize, hang: usize, text: &str, paint: &dyn Fn(&str) -> String) {
+        let room = match self.layout.width {
+            0 => 0,
+            width => width.saturating_sub(indent).max(16),
+        };
+        for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
+            let text = line.trim_start();
+            let margin = indent + columns(&line) - columns(text);
+            let _ = writeln!(self.out, "{:margin$}{}", "", paint(text));
         }
     }
 

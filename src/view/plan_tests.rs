@@ -2,6 +2,7 @@
 
 use super::plan::{Layout, closing, human, to_json, to_markdown};
 use super::text::{Paint, columns};
+use crate::evidence::{Count, Forecast, Hit, Place};
 use crate::kinds::{Direction, Kind, Plane};
 use crate::model::{ResourceId, Timestamp};
 use crate::plan::{Action, Finding, Header, Held, Plan, Reason, Step};
@@ -54,6 +55,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             subject: "aks-1".into(),
             sentence: "not selected".into(),
         }],
+        forecasts: Vec::new(),
     }
 }
 
@@ -225,4 +227,99 @@ fn a_plan_with_nothing_to_do_says_so() {
     let mut plan = sample();
     plan.steps.clear();
     assert_eq!(closing(&plan), "Nothing to do: 0 unchanged, 1 held.");
+}
+
+fn forecast(workloads: usize) -> Forecast {
+    let hit = |n: usize| Hit {
+        cluster: "aks-1".into(),
+        namespace: (n > 0).then(|| "shop".to_owned()),
+        kind: if n == 1 { "Deployment" } else { "Pod" }.into(),
+        name: format!("w{n}"),
+        guessed: n == 1,
+        objects: 2,
+        members: vec!["a".into(), "b".into(), "c".into(), "d".into()],
+    };
+    Forecast {
+        gate: "pod-security".into(),
+        hits: (0..workloads.min(50)).map(hit).collect(),
+        more: workloads.saturating_sub(50),
+        violations: Count::at_least(500),
+        places: vec![Place {
+            cluster: "aks-1".into(),
+            namespace: Some("shop".into()),
+            workloads,
+            objects: 500,
+        }],
+        more_places: 0,
+        unknown: (0..9).map(|n| format!("aks-{n} (stopped)")).collect(),
+    }
+}
+
+#[test]
+fn a_forecast_names_the_worst_first_and_keeps_its_length() {
+    let layout = |verbose| Layout {
+        paint: Paint { colour: false },
+        width: 0,
+        verbose,
+    };
+    let mut plan = plan(Vec::new());
+    plan.forecasts = vec![forecast(60)];
+    let text = human(&plan, layout(false));
+    let shown = text.split("Forecast").nth(1).unwrap().split("\n\n").next().unwrap();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(
+        lines[1..4],
+        [
+            "  pod-security: 60 workloads, top offenders first; violations: at least 500",
+            "    aks-1: Pod w0, 2 objects, breaks a, b, c and 1 more",
+            "    aks-1, shop: Deployment w1 (by the names of its pods), 2 objects, breaks a, b, c and 1 more",
+        ]
+    );
+    assert_eq!(
+        lines[lines.len() - 2..],
+        [
+            "    and 50 workloads more; by place: aks-1, shop (60)",
+            "    not known: aks-0 (stopped); aks-1 (stopped); aks-2 (stopped) and 6 more",
+        ]
+    );
+    assert_eq!(lines.len(), 14);
+    let long = human(&plan, layout(true)).lines().count();
+    assert!(long < text.lines().count() + 45, "{long}");
+    let page = to_markdown(&plan);
+    assert!(
+        page.lines().filter(|line| line.starts_with("| aks-1")).count() == 20,
+        "{page}"
+    );
+    assert_eq!(
+        to_json(&plan)["plan"]["forecasts"][0]["hits"].as_array().unwrap().len(),
+        50
+    );
+    plan.forecasts = vec![Forecast {
+        violations: Count::exactly(0),
+        places: Vec::new(),
+        unknown: Vec::new(),
+        ..forecast(0)
+    }];
+    assert!(human(&plan, layout(false)).contains("pod-security: nobody breaks it today"));
+}
+
+#[test]
+fn names_in_a_forecast_move_nothing() {
+    let mut plan = plan(Vec::new());
+    let mut hostile = forecast(1);
+    let text = "a\u{1b}[2J|<b>`x`".to_owned();
+    (hostile.hits[0].name, hostile.hits[0].cluster) = (text.clone(), text.clone());
+    hostile.unknown[0] = text;
+    plan.forecasts = vec![hostile];
+    let layout = Layout {
+        paint: Paint { colour: false },
+        width: 40,
+        verbose: true,
+    };
+    let (text, page) = (human(&plan, layout), to_markdown(&plan));
+    assert!(
+        !text.contains('\u{1b}') && !page.contains('\u{1b}') && !page.contains("<b>"),
+        "{page}"
+    );
+    assert!(text.lines().all(|line| columns(line) <= 40), "{text}");
 }

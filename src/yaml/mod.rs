@@ -3,14 +3,16 @@
 //! Owns what is accepted as YAML: one document of lists and mappings in UTF-8, within limits, without tags, merge keys or
 //! anything else that makes a file mean more than it shows. Must not know what the keys mean.
 
+mod edit;
 mod scalar;
 mod source;
 mod stream;
 mod syntax;
 mod tree;
 
+pub use edit::{Edit, EditError, described, edit, flow};
 pub use scalar::{Plain, Scalar};
-pub use source::Lines;
+pub use source::{Lines, forbidden, utf8};
 pub use stream::{Occurrence, OccurrenceKind, events};
 
 use crate::diagnostic::{Diagnostic, Span};

@@ -93,54 +93,61 @@ pub(super) fn text<'a>(
         )));
         return None;
     }
-    if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
-        diagnostics.push(Diagnostic::file_error("file is not UTF-8", file).hint("it is UTF-16: save it as UTF-8"));
-        return None;
-    }
-    let text = match std::str::from_utf8(content) {
+    let text = match utf8(file, content) {
         Ok(text) => text,
         Err(error) => {
-            let good = content.get(..error.valid_up_to()).unwrap_or_default();
-            let bad = content.get(error.valid_up_to()).copied().unwrap_or_default();
-            let good = std::str::from_utf8(good).unwrap_or_default();
-            let span = Lines::new(good).span(good.len(), good.len());
-            diagnostics.push(
-                Diagnostic::error(
-                    "file is not UTF-8",
-                    file,
-                    span,
-                    format!("byte 0x{bad:02X} is no character"),
-                )
-                .hint("save the file as UTF-8"),
-            );
+            diagnostics.push(*error);
             return None;
         }
     };
-    let lines = Lines::new(text);
     if text.starts_with('\u{feff}') {
+        let span = Lines::new(text).span(0, 3);
         diagnostics.push(
-            Diagnostic::error(
-                "byte order mark",
-                file,
-                lines.span(0, 3),
-                "the file starts with a byte order mark",
-            )
-            .hint("save the file as UTF-8 without a byte order mark (BOM)"),
+            Diagnostic::error("byte order mark", file, span, "the file starts with a byte order mark")
+                .hint("save the file as UTF-8 without a byte order mark (BOM)"),
         );
     }
-    let strange = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}')) || is_direction(c);
-    if let Some((at, c)) = text.char_indices().find(|(_, c)| strange(*c)) {
-        let span = lines.span(at, at + c.len_utf8());
-        let label = format!("U+{:04X} cannot be seen", u32::from(c));
-        diagnostics.push(
-            Diagnostic::error("control character", file, span, label)
-                .hint("remove it; inside double quotes it can be written as an escape"),
-        );
-        if c.is_control() {
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| is_control(*c) || is_direction(*c)) {
+        diagnostics.push(unseen(file, text, at, c));
+        if is_control(c) {
             return None;
         }
     }
     Some(text)
+}
+
+/// Returns a file's bytes as text.
+pub fn utf8<'a>(file: &str, content: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {
+    if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
+        let error = Diagnostic::file_error("file is not UTF-8", file).hint("it is UTF-16: save it as UTF-8");
+        return Err(Box::new(error));
+    }
+    std::str::from_utf8(content).map_err(|error| {
+        let good = content.get(..error.valid_up_to()).unwrap_or_default();
+        let bad = content.get(error.valid_up_to()).copied().unwrap_or_default();
+        let good = std::str::from_utf8(good).unwrap_or_default();
+        let span = Lines::new(good).span(good.len(), good.len());
+        let label = format!("byte 0x{bad:02X} is no character");
+        let error = Diagnostic::error("file is not UTF-8", file, span, label);
+        Box::new(error.hint("save the file as UTF-8"))
+    })
+}
+
+/// Returns what is wrong with the first character of a text that YAML does not allow.
+pub fn forbidden(file: &str, text: &str) -> Option<Diagnostic> {
+    let (at, c) = text.char_indices().find(|(_, c)| is_control(*c))?;
+    Some(unseen(file, text, at, c))
+}
+
+fn unseen(file: &str, text: &str, at: usize, c: char) -> Diagnostic {
+    let span = Lines::new(text).span(at, at + c.len_utf8());
+    let label = format!("U+{:04X} cannot be seen", u32::from(c));
+    Diagnostic::error("control character", file, span, label)
+        .hint("remove it; inside double quotes it can be written as an escape")
+}
+
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}')
 }
 
 /// Characters that turn the direction of text and so make a line look like another one.

@@ -1,19 +1,20 @@
 //! YAML as a stream of events with places, for those who read it by other rules than an estate's.
 
-use super::{Lines, source, syntax};
-use crate::diagnostic::{Diagnostic, Span};
+use super::{Lines, syntax};
+use crate::diagnostic::Diagnostic;
 use granit_parser::{Event, Parser, ScalarStyle, options};
+use std::ops::{ControlFlow, Range};
 
-/// What stands in a file, in its order.
+/// What stands in a text, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occurrence {
-    /// Where it stands.
-    pub span: Span,
+    /// The bytes that it takes.
+    pub at: Range<usize>,
     /// What it is.
     pub kind: OccurrenceKind,
 }
 
-/// What can stand in a file.
+/// What can stand in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OccurrenceKind {
     /// A document starts.
@@ -43,19 +44,19 @@ pub enum OccurrenceKind {
     End,
     /// What has an anchor stands here once more.
     Alias(usize),
+    /// What is to stand here once more is nowhere before this.
+    UnknownAlias(String),
 }
 
-/// Returns what stands in a file of any number of documents, or what is wrong with it.
+/// Hands out what stands in a text of any number of documents, one after another, until it is told to stop or something is wrong.
 ///
-/// `longest` is how many bytes it may have, `deepest` how deep lists and mappings may stand in each other, aliases not expanded.
-pub fn events(file: &str, content: &[u8], longest: usize, deepest: usize) -> Result<Vec<Occurrence>, Vec<Diagnostic>> {
-    let mut diagnostics = Vec::new();
-    let text = source::text(file, content, longest, &mut diagnostics);
-    let text = match text {
-        Some(text) if diagnostics.is_empty() => text,
-        _ => return Err(diagnostics),
-    };
-    let lines = Lines::new(text);
+/// `deepest` is how deep lists and mappings may stand in each other, aliases not expanded.
+pub fn events(
+    file: &str,
+    text: &str,
+    deepest: usize,
+    take: &mut dyn FnMut(Occurrence) -> ControlFlow<()>,
+) -> Result<(), Box<Diagnostic>> {
     let options = options! {
         emit_comments: false,
         disallow_directives: true,
@@ -63,11 +64,18 @@ pub fn events(file: &str, content: &[u8], longest: usize, deepest: usize) -> Res
         flow_nesting_limit: deepest,
         block_nesting_limit: deepest,
     };
-    let mut occurrences = Vec::new();
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = match event {
             Ok(event) => event,
-            Err(error) => return Err(vec![syntax::diagnose(file, text, &lines, &error, deepest)]),
+            Err(error) => {
+                return Err(Box::new(syntax::diagnose(
+                    file,
+                    text,
+                    &Lines::new(text),
+                    &error,
+                    deepest,
+                )));
+            }
         };
         let start = span.start.byte_offset().unwrap_or_default();
         let end = span.end.byte_offset().unwrap_or(start);
@@ -93,17 +101,12 @@ pub fn events(file: &str, content: &[u8], longest: usize, deepest: usize) -> Res
             Event::MappingStart(_, anchor, _) => OccurrenceKind::Mapping { anchor },
             Event::SequenceEnd | Event::MappingEnd => OccurrenceKind::End,
             Event::Alias(anchor) => OccurrenceKind::Alias(anchor),
-            Event::UnresolvedAlias(name) => {
-                let label = format!("there is no `&{name}` before this");
-                let error = Diagnostic::error("unknown anchor", file, lines.span(start, end), label);
-                return Err(vec![error.hint("put a text that starts with `*` in quotes")]);
-            }
+            Event::UnresolvedAlias(name) => OccurrenceKind::UnknownAlias(name.to_string()),
             _ => continue,
         };
-        occurrences.push(Occurrence {
-            span: lines.span(start, end),
-            kind,
-        });
+        if take(Occurrence { at: start..end, kind }).is_break() {
+            break;
+        }
     }
-    Ok(occurrences)
+    Ok(())
 }

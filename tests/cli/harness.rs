@@ -7,12 +7,13 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// The files that the repository's estate consists of.
-const SHIPPED: [&str; 5] = [
+const SHIPPED: [&str; 6] = [
     "aksgate.yaml",
     "aksgate.lock",
     "environments",
     "initiatives",
     "templates",
+    "examples/manifests",
 ];
 
 /// The folder of the package.

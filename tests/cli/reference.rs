@@ -46,7 +46,8 @@ fn reference() -> String {
     );
     let (title, codes) = aksgate::commands::error::EXIT_CODES.split_once(":\n").unwrap();
     let _ = writeln!(out, "\n## {title}\n\n| | |\n|---:|---|");
-    for line in codes.lines() {
+    // A line that goes on begins with as many blanks as the meanings do.
+    for line in codes.replace("\n       ", " ").lines() {
         let (code, meaning) = line.trim().split_once(' ').unwrap();
         let _ = writeln!(out, "| {code} | {} |", meaning.trim());
     }

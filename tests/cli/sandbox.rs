@@ -91,8 +91,8 @@ fn soak_counts_by_its_clock() {
     let run = folder.run("plan dev --sandbox").expect(0);
     assert!(!run.stdout.contains("    soak      "), "{}", run.stdout);
     assert!(
-        run.stdout.contains("    evidence  "),
-        "nothing moves past audit in this version"
+        run.stdout.contains("    violations "),
+        "what the clusters report holds it now"
     );
     assert!(folder.is_settled("dev"));
 }

@@ -40,30 +40,42 @@ pub const LAYERS: &[Layer] = &[
     core("kinds", &["model", "diff"]),
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
-    core("rollout", &["model", "diagnostic"]),
+    core("rollout", &["model", "diagnostic", "config"]),
+    core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
+    core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "render", "observed", "rollout", "remark",
     ]),
-    core("plan", &["model", "diagnostic", "diff", "kinds", "observed", "rollout", "remark", "desired"]),
+    core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
+    core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
     edge("journal", &["model", "store"]),
     edge("arm", &["model", "clock", "config::Cloud"]),
-    edge("sandbox", &["store", "clock"]),
-    edge("observe", &["model", "catalog", "config", "lock", "kinds", "observed", "arm"]),
+    // The interface of the rule engine and nothing else of it: who is meant by a rule, the sandbox decides on its own.
+    edge("sandbox", &[
+        "store", "clock",
+        "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
+    ]),
+    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "observed", "rollout", "desired", "plan",
-        "preflight", "journal",
-        // The lines of a file as they were counted; what became of each step, and how many calls it took.
-        "yaml::Lines", "apply", "arm::CallCounts",
+        "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
+        "desired",
+        "plan", "preflight", "promotion", "admission", "journal",
+        // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
+        // it took.
+        "yaml", "apply", "arm::CallCounts",
+        // What came of tests of rules.
+        "rules::suite",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "catalog", "config", "lock", "kinds", "render", "observed", "rollout",
-        "desired", "plan", "preflight", "clock", "store", "journal", "arm", "sandbox", "observe", "apply", "view",
+        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
+        "observed", "rollout", "desired", "plan", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
     edge("main", &["commands", "view"]),
@@ -92,6 +104,8 @@ pub const HOMES: &[Home] = &[
         "YAML is read in one place, with positions and limits"),
     home(&["regorus"], &["rules"],
         "rules are evaluated behind the normaliser, which makes the engine agree with Gatekeeper"),
+    home(&["cel"], &["rules"],
+        "CEL is evaluated where it is checked, and made to answer as Kubernetes does"),
     home(&["handlebars"], &["render"],
         "templates are checked before they are rendered"),
     home(&["similar"], &["view", "diff"],
@@ -178,7 +192,7 @@ mod tests {
     #[test]
     fn no_effect_has_its_home_in_the_core() {
         // What these do is pure; they have a home so that it is done in one way.
-        let pure = ["granit_parser", "regorus", "handlebars", "similar"];
+        let pure = ["granit_parser", "regorus", "cel", "handlebars", "similar"];
         for home in HOMES {
             for module in home.homes {
                 let name = module.split("::").next().unwrap_or_default();

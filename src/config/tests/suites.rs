@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::rules::Template;
-use crate::rules::suite::{self, Files, Outcome, Suite};
+use crate::rules::suite::{self, Files, Outcome, Selection, Suite};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -45,15 +45,15 @@ fn run(folder: &Path, template: &Template) -> Vec<String> {
     let content = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let suite = Suite::parse("suite.yaml", &content).unwrap();
     let files = Files {
-        read: &|path| std::fs::read(folder.join(path)).ok(),
+        read: &|path| std::fs::read(folder.join(path)).map_err(|error| error.to_string()),
         // The suite names the rule's file, which is no ConstraintTemplate.
         template: &|_| Some(Ok(template.clone())),
     };
-    let result = suite::run(&suite, &files);
+    let result = suite::run(&suite, &files, &Selection::default());
     let mut wrong = Vec::new();
     let mut count = 0;
     for test in &result.tests {
-        if let (Outcome::Failed(reason), []) = (&test.outcome, test.cases.as_slice()) {
+        if let (Outcome::Failed(reason) | Outcome::NotRun(reason), []) = (&test.outcome, test.cases.as_slice()) {
             wrong.push(format!("{}: {reason}", test.name));
         }
         for case in &test.cases {

@@ -90,6 +90,7 @@ fn try_wanted(estate: &Estate, observed: &Observed, gates: &[String]) -> Result<
             unaccepted: &std::collections::BTreeMap::new(),
             renderer: &renderer,
             observed,
+            controls: &crate::desired::Controls::default(),
             now: Timestamp::from_seconds(0),
         },
         gates,

@@ -205,7 +205,95 @@ fn expr() -> impl Strategy<Value = String> {
     })
 }
 
+/// Any statement that means the same to the engine and to OPA; none starts with a bracket, which is kept apart from the line before.
+fn statement() -> impl Strategy<Value = String> {
+    let text = prop::sample::select(vec![
+        "\"a; b\"",
+        "\"not f(x)\"",
+        "\"{[(\"",
+        "\"# no comment\"",
+        "`raw \\ [`",
+        "\"\\\"\"",
+        "\"any(re_match\"",
+    ]);
+    let negated = prop::sample::select(vec![
+        "not input.a",
+        "not input.a.b == input.c",
+        "not r",
+        "not input.a[\"b\"]",
+        "not f(3)",
+        "not input.a == \"x; y\"",
+        "not input.a with input.a as 1",
+        "not startswith(\"a\", \"b\")",
+    ]);
+    let fixed = prop::sample::select(vec![
+        "some i, j; input.a[i] == input.b[j]",
+        "input.a[_].b[_] == 3",
+        "count(input.list) > 0",
+        "set() == {x | x := input.a[_]}",
+        "input.a != {k: v | v := input.a[k]}",
+        "f(input.a)",
+        "input.a with input.b as 2",
+        "data.inventory.cluster.v1.Pod[_]",
+        "walk(input, [path, value]); path[0] == value",
+        "regex.match(\"^a{1,2}$\", input.a)",
+        "input.a == {1} | {2}",
+    ]);
+    prop_oneof![
+        (0..9u8, expr()).prop_map(|(at, expr)| format!("v{at}{at} = {expr}")),
+        expr().prop_map(|expr| format!("r == {expr}")),
+        text.prop_map(|text| format!("input.a != {text}")),
+        negated.prop_map(str::to_owned),
+        fixed.prop_map(str::to_owned),
+    ]
+}
+
+/// A module of rules of all forms, laid out in all ways, that needs nothing.
+fn module() -> impl Strategy<Value = String> {
+    let between = prop::sample::select(vec!["; ", "\n  ", " # why (not); {\n  ", "\n\n\t", ";\n  ", "\r\n  "]);
+    let body =
+        (prop::collection::vec(statement(), 1..5), between).prop_map(|(statements, between)| statements.join(between));
+    let formed = (0..7usize, body).prop_map(|(form, body)| {
+        let (head, value) = [
+            ("p1", ""),
+            ("p2[x]", "x := 1; "),
+            ("p3[k] = v", "k := \"a\"; v := 1; "),
+            ("p4(a, b)", "a == b; "),
+            ("p5(a) = b", "b := a; "),
+            ("p6 = [x | x := input.a[_]]", ""),
+            ("violation[{\"msg\": m}]", "m := \"m\"; "),
+        ][form];
+        format!("{head} {{ {value}{body}\n}}")
+    });
+    let alone = prop::sample::select(vec![
+        "# not f(input.a)",
+        "default d = false",
+        "constant := {\"not\": [1, 2], \"b\": `x`}",
+        "g(x) = 1 { x } else = 2 { not x }",
+        "h = x { x := 1 } else = 3 { true }",
+    ]);
+    let part = prop_oneof![3 => formed, 1 => alone.prop_map(str::to_owned)];
+    prop::collection::vec(part, 0..6).prop_map(|mut parts| {
+        // A name has one form: what is there twice would be other rules.
+        parts.sort();
+        parts.dedup_by_key(|part| part.chars().take(6).collect::<String>());
+        rule("true") + &parts.join("\n\n") + "\n"
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_module_that_needs_nothing_stays_as_it_is_and_where_it_is(rego in module()) {
+        let sources = Sources { texts: &[&rego], version: Version::V0 };
+        let (_, texts) = normalise(sources, &builtins::functions()).map_err(|(_, refusal)| {
+            TestCaseError::fail(format!("{:?}\n{rego}", refusal.reason))
+        })?;
+        prop_assert_eq!(&texts[0].text, &rego);
+        for at in 0..rego.len() {
+            prop_assert_eq!(texts[0].source_of(at), at);
+        }
+    }
+
     #[test]
     fn what_needs_nothing_stays_as_it_is(exprs in prop::collection::vec(expr(), 1..4)) {
         let body: Vec<String> = exprs.iter().enumerate().map(|(at, expr)| format!("v{at} := {expr}")).collect();

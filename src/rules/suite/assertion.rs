@@ -28,7 +28,7 @@ impl Assertion {
             Some(Value::String(text)) if text == "no" => Wanted::Exactly(0),
             Some(value) => match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
                 Some(count) => Wanted::Exactly(count),
-                None => return Err(format!("`{path}.violations` must be `yes`, `no` or a number")),
+                None => return Err(fields.wrong("violations", "`violations` must be `yes`, `no` or a number")),
             },
         };
         let message = fields.optional_text("message")?;
@@ -36,7 +36,7 @@ impl Assertion {
             .as_deref()
             .is_some_and(|pattern| builtins::finds(pattern, "").is_none())
         {
-            return Err(format!("`{path}.message` is no regular expression"));
+            return Err(fields.wrong("message", "`message` is no regular expression"));
         }
         Ok(Assertion { wanted, message })
     }

@@ -69,7 +69,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
         ("GET", Some(document)) => Ok(Response::json(200, &present(state, call, &document))),
         ("PATCH", Some(document)) => patch(state, call, document),
         ("DELETE", Some(document)) => {
-            state.resources.remove(&id.to_ascii_lowercase());
+            state.take(&id);
             Ok(Response::json(200, &present(state, call, &document)))
         }
         ("DELETE", None) => Ok(Response::empty(204)),

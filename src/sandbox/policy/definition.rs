@@ -259,7 +259,7 @@ pub(super) fn delete(state: &mut State, call: &Call, kind: Kind, name: &str) -> 
             ));
         }
     }
-    match state.resources.remove(&id.to_ascii_lowercase()) {
+    match state.take(&id) {
         Some(_) => Ok(Response::empty(200)),
         None => Ok(Response::empty(204)),
     }

@@ -12,7 +12,7 @@ use super::set::SET;
 
 /// A definition or set that exists.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found<'a> {
+pub(crate) struct Found<'a> {
     /// The document of its newest version.
     pub newest: &'a Value,
     /// Whether it is a set.

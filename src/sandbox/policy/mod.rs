@@ -8,6 +8,8 @@ mod selectors;
 pub mod set;
 mod template;
 
+pub(crate) use lookup::Found;
+
 use serde_json::{Value, json};
 
 use super::error::ArmError;

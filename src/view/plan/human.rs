@@ -1,7 +1,7 @@
 //! A plan for a terminal.
 
 use super::change::change_lines;
-use super::{closing, held_in, held_title, object_name, place, reason_text};
+use super::{closing, forecast, held_in, held_title, object_name, place, reason_text};
 use crate::kinds::{Direction, Kind, Plane};
 use crate::plan::{Action, Plan, Step};
 use crate::view::text::{Paint, columns, plain, wrap};
@@ -63,6 +63,22 @@ pub fn human(plan: &Plan, layout: Layout) -> String {
             for reason in &held.reasons {
                 let text = format!("{:<9} {}", plain(&reason.guard), reason_text(reason));
                 put_as(&mut out, layout, 4, 10, &text, &str::to_owned);
+            }
+        }
+    }
+    if !plan.forecasts.is_empty() {
+        out.push('\n');
+        put_as(&mut out, layout, 0, 2, forecast::TITLE, &|line| paint.bold(line));
+        for forecast in &plan.forecasts {
+            let named = if layout.verbose { usize::MAX } else { forecast::HUMAN };
+            put_as(&mut out, layout, 2, 2, &plain(&forecast::title(forecast)), &|line| {
+                paint.notice(line)
+            });
+            for hit in forecast.hits.iter().take(named) {
+                put(&mut out, layout, 4, &plain(&forecast::hit(hit)));
+            }
+            for line in forecast::rest(forecast, named) {
+                put_as(&mut out, layout, 4, 2, &plain(&line), &|line| paint.faint(line));
             }
         }
     }

@@ -1,7 +1,8 @@
 //! A plan for a pull request or a job summary.
 
 use super::change::change_lines;
-use super::{closing, held_in, object_name, reason_text};
+use super::{closing, forecast, held_in, object_name, reason_text};
+use crate::evidence::Forecast;
 use crate::kinds::{Direction, Plane};
 use crate::plan::{Action, Plan, Step};
 use crate::view::text::{code, markdown, plain};
@@ -62,6 +63,12 @@ pub fn to_markdown(plan: &Plan) -> String {
             }
         }
     }
+    if !plan.forecasts.is_empty() {
+        let _ = writeln!(out, "\n### {}", forecast::TITLE);
+        for forecast in &plan.forecasts {
+            markdown_forecast(&mut out, forecast);
+        }
+    }
     if !plan.findings.is_empty() {
         let _ = writeln!(out, "\n### To know\n");
         for finding in &plan.findings {
@@ -78,6 +85,30 @@ pub fn to_markdown(plan: &Plan) -> String {
         header.expires
     );
     out
+}
+
+fn markdown_forecast(out: &mut String, forecast: &Forecast) {
+    let _ = writeln!(out, "\n{}\n", markdown(&forecast::title(forecast)));
+    if !forecast.hits.is_empty() {
+        let _ = writeln!(
+            out,
+            "| cluster | namespace | workload | objects | breaks |\n|---|---|---|---:|---|"
+        );
+    }
+    for hit in forecast.hits.iter().take(forecast::MARKDOWN) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            markdown(&hit.cluster),
+            markdown(hit.namespace.as_deref().unwrap_or_default()),
+            markdown(&forecast::workload(hit)),
+            hit.objects,
+            markdown(&forecast::broken(hit))
+        );
+    }
+    for line in forecast::rest(forecast, forecast::MARKDOWN) {
+        let _ = writeln!(out, "\n{}", markdown(&line));
+    }
 }
 
 fn markdown_step(out: &mut String, step: &Step) {

@@ -1,6 +1,7 @@
 //! A plan as text for a terminal, as Markdown, and as JSON.
 
 mod change;
+mod forecast;
 mod human;
 mod json;
 mod markdown;

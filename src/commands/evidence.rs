@@ -1,0 +1,181 @@
+//! What commands have in common that look at evidence: which assignments stand for a gate, and what was heard of them.
+
+use super::context::{Connection, LoadedEstate, arm_error};
+use super::error::CommandError;
+use crate::config::{Environment, Gate, InitiativeKind};
+use crate::evidence::{self, Forecast, GateEvidence, Ignored};
+use crate::kinds::Kind;
+use crate::model::{MarkState, ResourceId, Stage, Timestamp};
+use crate::observe::{self, Asked, Evidence, EvidenceError};
+use crate::observed::{LiveObject, Observed};
+use std::collections::BTreeMap;
+
+/// A gate with the assignment that stands for it: of several the newest generation.
+#[derive(Clone, Debug)]
+pub(super) struct Standing<'a> {
+    /// The gate.
+    pub(super) gate: &'a Gate,
+    /// Its assignment.
+    pub(super) assignment: &'a LiveObject,
+    /// Where its mark says that it stands, if it has one that can be read.
+    pub(super) state: Option<MarkState>,
+}
+
+impl Standing<'_> {
+    /// Returns whether the gate judges what is let in: of these the clusters report.
+    pub(super) fn judges(&self) -> bool {
+        self.gate.kind == InitiativeKind::Admission
+    }
+
+    /// Returns whether the gate is to deny and does not yet.
+    pub(super) fn is_to_deny(&self) -> bool {
+        let deny = Stage::Deny.to_string();
+        self.judges()
+            && self.gate.target == Stage::Deny
+            && self.state.as_ref().is_none_or(|state| state.position != deny)
+    }
+}
+
+/// Returns the gates that have an assignment; of `gates` only, with any named.
+pub(super) fn standing<'a>(
+    owner: &'a str,
+    environment: &'a Environment,
+    observed: &'a Observed,
+    gates: &[String],
+) -> Vec<Standing<'a>> {
+    let meant = |gate: &&Gate| gates.is_empty() || gates.contains(&gate.name);
+    let found = environment.gates.values().filter(meant).filter_map(|gate| {
+        let owned = observed.owned(owner, &environment.name);
+        let (assignment, _) = owned
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
+            .max_by_key(|(_, mark)| mark.generation)?;
+        Some(Standing {
+            gate,
+            assignment,
+            state: assignment.mark_state(),
+        })
+    });
+    found.collect()
+}
+
+/// The clusters that the environment leaves out of account.
+fn ignored(environment: &Environment) -> Vec<(ResourceId, Ignored)> {
+    let rules = environment
+        .clusters
+        .iter()
+        .flat_map(|clusters| &clusters.coverage.ignore);
+    let ignored = rules.map(|rule| {
+        let ignored = Ignored {
+            reason: rule.reason.clone(),
+            until: rule.expires,
+        };
+        (rule.cluster.clone(), ignored)
+    });
+    ignored.collect()
+}
+
+/// The assignments of which it matters what was heard: those of every generation of a gate that is to deny, unless it stands there alone.
+fn decisive<'a>(
+    owner: &'a str,
+    environment: &'a Environment,
+    observed: &'a Observed,
+    gates: &[String],
+) -> Vec<Standing<'a>> {
+    let newest = standing(owner, environment, observed, gates);
+    let all = newest
+        .into_iter()
+        .filter(|of| of.judges() && of.gate.target == Stage::Deny);
+    let found = all.flat_map(|of| {
+        let owned = observed.owned(owner, &environment.name);
+        let generations: Vec<&LiveObject> = owned
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == of.gate.name)
+            .map(|(object, _)| object)
+            .collect();
+        let arrived = generations.len() == 1 && !of.is_to_deny();
+        let generations = if arrived { Vec::new() } else { generations };
+        generations.into_iter().map(move |assignment| Standing {
+            gate: of.gate,
+            assignment,
+            state: assignment.mark_state(),
+        })
+    });
+    found.collect()
+}
+
+/// Reads what the next steps are decided on.
+pub(super) async fn heard(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    gates: &[String],
+) -> Result<Evidence, CommandError> {
+    let decisive = decisive(&loaded.estate.owner, environment, observed, gates);
+    read(loaded, environment, connection, (observed, now), &decisive).await
+}
+
+/// Reads what a step of a gate is decided on, as it is known this moment.
+pub(super) async fn heard_now(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    gate: &str,
+) -> Result<BTreeMap<ResourceId, GateEvidence>, CommandError> {
+    let ignored = ignored(environment);
+    let mut found = BTreeMap::new();
+    for of in decisive(&loaded.estate.owner, environment, observed, &[gate.to_owned()]) {
+        let asked = Asked {
+            assignment: of.assignment,
+            ignored: &ignored,
+            namespaces: None,
+        };
+        let known = (observed, loaded.catalog.as_ref());
+        let heard = observe::evidence_again(&connection.client, known, asked, now).await;
+        let (evidence, _) = heard.map_err(|error| evidence_error(&error))?;
+        found.insert(of.assignment.id.clone(), evidence);
+    }
+    Ok(found)
+}
+
+/// Reads the evidence of gates.
+pub(super) async fn read(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (observed, now): (&Observed, Timestamp),
+    standing: &[Standing<'_>],
+) -> Result<Evidence, CommandError> {
+    let ignored = ignored(environment);
+    let asked: Vec<Asked<'_>> = standing
+        .iter()
+        .map(|of| Asked {
+            assignment: of.assignment,
+            ignored: &ignored,
+            namespaces: None,
+        })
+        .collect();
+    let (client, scope) = (&connection.client, &environment.scope);
+    let found = observe::evidence(client, scope, (observed, &loaded.catalog), &asked, now).await;
+    found.map_err(|error| evidence_error(&error))
+}
+
+/// Returns what was heard of a gate.
+pub(super) fn of<'a>(standing: &Standing<'_>, found: &'a Evidence) -> Option<&'a GateEvidence> {
+    found.gates.get(&standing.assignment.id)
+}
+
+/// Returns who would be hit if a gate denied.
+pub(super) fn forecast(standing: &Standing<'_>, found: &Evidence) -> Option<Forecast> {
+    let heard = of(standing, found)?;
+    let (gate, id) = (&standing.gate.name, &standing.assignment.id);
+    Some(evidence::forecast(gate, id, heard, &found.rows, None))
+}
+
+/// Returns why there is no evidence as an error of a command.
+pub(super) fn evidence_error(error: &EvidenceError) -> CommandError {
+    match error {
+        EvidenceError::Arm(error) => arm_error(error),
+        other => CommandError::failed("azure's compliance data cannot be used").caused_by(other),
+    }
+}

@@ -1,0 +1,46 @@
+//! The options that take a step past a closed guard.
+
+use super::error::CommandError;
+use crate::rollout::Guard;
+
+/// Guards that a step may be taken past, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct PastGuards {
+    /// Close a gate though this guard is closed; the reason is kept in the gate's mark. Can be given more than once
+    #[arg(long, value_name = "GUARD", requires = "reason")]
+    override_guard: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "override_guard")]
+    reason: Option<String>,
+}
+
+impl PastGuards {
+    /// Returns the guards, each with the reason.
+    pub fn overrides(&self) -> Result<Vec<(Guard, String)>, CommandError> {
+        let why = self.reason.as_deref().unwrap_or_default();
+        let guards = self.override_guard.iter().map(|name| {
+            let known: Vec<&str> = Guard::ALL
+                .into_iter()
+                .filter(|guard| guard.can_be_overridden())
+                .map(Guard::name)
+                .collect();
+            match Guard::parse(name) {
+                Some(guard) if guard.can_be_overridden() => Ok((guard, reason(why)?)),
+                Some(guard) => Err(CommandError::usage(format!("guard `{guard}` cannot be overridden"))
+                    .hint(format!("those that can: {}", known.join(", ")))),
+                None => Err(CommandError::usage(format!("there is no guard `{name}`"))
+                    .hint(format!("known: {}", known.join(", ")))),
+            }
+        });
+        guards.collect()
+    }
+}
+
+/// Returns a reason without blanks at its ends, on one line; a usage error if nothing is left.
+pub(super) fn reason(text: &str) -> Result<String, CommandError> {
+    let text = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+    if text.is_empty() {
+        return Err(CommandError::usage("`--reason` says nothing").hint("say why: it is kept in the gate's mark"));
+    }
+    Ok(text)
+}

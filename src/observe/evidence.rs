@@ -1,0 +1,308 @@
+//! Reads what Azure Policy reports of the clusters.
+//!
+//! Owns which service is asked, and what counts as having heard everything: a row that cannot be read and an answer that may have been cut
+//! are errors, never "none". Must not know what is decided on the rows.
+//!
+//! Resource Graph answers for all gates at once, but lags behind. Where it leaves a cluster out that should have been heard of, Policy
+//! Insights is asked for that assignment; and it alone is asked again before a write that closes a gate.
+
+use super::AT_ONCE;
+use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::catalog::Catalog;
+use crate::evidence::{
+    ComponentRow, GateEvidence, Ignored, Namespaces, Question, RowError, Rows, SETTLE, StateRow, changed,
+    cluster_facts, exemptions, freshness, judge, members,
+};
+use crate::model::{Period, ResourceId, Scope, Timestamp};
+use crate::observed::{LiveObject, Observed};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far back Policy Insights is asked: it takes one day if nothing is said, and a cluster that fell silent before would never have been
+/// there.
+const BACK: Period = Period::from_seconds(3 * 86_400);
+
+/// The most rows that one answer on components is asked for. Such an answer has no further pages: a full one may have been cut.
+const MOST_ROWS: usize = 1_000;
+
+/// An assignment whose evidence is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The assignment.
+    pub assignment: &'a LiveObject,
+    /// The clusters that the environment leaves out of account.
+    pub ignored: &'a [(ResourceId, Ignored)],
+    /// The namespaces whose objects count; none if all do.
+    pub namespaces: Option<&'a Namespaces>,
+}
+
+/// What was heard.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// All rows.
+    pub rows: Rows,
+    /// What they come to, by assignment. One whose members are not known has evidence that nothing can be concluded from.
+    pub gates: BTreeMap<ResourceId, GateEvidence>,
+}
+
+/// Why there is no evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// A call failed.
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+    /// A row cannot be read.
+    #[error("Azure's compliance data cannot be read, and nothing was concluded from the rest")]
+    Row(#[from] RowError),
+    /// An answer may have been cut.
+    #[error(
+        "the violations of `{policy}` on cluster `{cluster}` did not all come: {MOST_ROWS} rows, with no way to read on"
+    )]
+    Cut {
+        /// The cluster.
+        cluster: String,
+        /// The definition.
+        policy: String,
+    },
+}
+
+/// Reads the evidence of assignments: two queries of Resource Graph for all of them, and a few of Policy Insights where that is behind.
+///
+/// # Errors
+/// A call that fails, a row that cannot be read, an answer that may have been cut.
+pub async fn evidence(
+    client: &Client,
+    scope: &Scope,
+    (observed, catalog): (&Observed, &Catalog),
+    asked: &[Asked<'_>],
+    now: Timestamp,
+) -> Result<Evidence, EvidenceError> {
+    if asked.is_empty() {
+        return Ok(Evidence::default());
+    }
+    let mut rows = from_graph(client, scope, asked).await?;
+    let mut gates = BTreeMap::new();
+    for one in asked {
+        let judged = judged(observed, catalog, *one, &rows, now);
+        let behind = freshness(&judged, None, SETTLE, now)
+            .iter()
+            .any(|of| of.heard.is_awaited());
+        if behind {
+            let states = states(client, one.assignment, now).await?;
+            if tells_more(&one.assignment.id, &states, &rows) {
+                rows.components.retain(|row| row.key.assignment != one.assignment.id);
+                let components = components(client, one.assignment, observed, &states).await?;
+                rows.components.extend(components);
+                rows.states.extend(states);
+            }
+        }
+        let judged = self::judged(observed, catalog, *one, &rows, now);
+        gates.insert(one.assignment.id.clone(), judged);
+    }
+    Ok(Evidence { rows, gates })
+}
+
+/// Reads the evidence of one assignment from Policy Insights alone, as it is now.
+///
+/// # Errors
+/// As [`evidence`].
+pub async fn evidence_again(
+    client: &Client,
+    (observed, catalog): (&Observed, &Catalog),
+    asked: Asked<'_>,
+    now: Timestamp,
+) -> Result<(GateEvidence, Rows), EvidenceError> {
+    let states = states(client, asked.assignment, now).await?;
+    let components = components(client, asked.assignment, observed, &states).await?;
+    let rows = Rows { states, components };
+    Ok((judged(observed, catalog, asked, &rows, now), rows))
+}
+
+fn judged(observed: &Observed, catalog: &Catalog, asked: Asked<'_>, rows: &Rows, now: Timestamp) -> GateEvidence {
+    let assignment = asked.assignment;
+    let members = members(observed, catalog, assignment);
+    let question = Question {
+        assignment: &assignment.id,
+        // Of members that are not known nobody can say that they were heard of.
+        changed: members.as_ref().and_then(|_| changed(observed, assignment, now)),
+        members: members.as_deref().unwrap_or_default(),
+        clusters: &cluster_facts(observed, assignment, asked.ignored),
+        exemptions: &exemptions(observed, &assignment.id, now),
+        namespaces: asked.namespaces,
+        now,
+    };
+    judge(question, rows)
+}
+
+/// Whether Policy Insights has a newer row on anything than Resource Graph had.
+fn tells_more(assignment: &ResourceId, states: &[StateRow], before: &Rows) -> bool {
+    let mut known: BTreeMap<(String, &str), Timestamp> = BTreeMap::new();
+    for row in before.states.iter().filter(|row| row.key.assignment == *assignment) {
+        let newest = known
+            .entry((row.key.resource.key(), &row.key.member))
+            .or_insert(row.key.reported);
+        *newest = row.key.reported.max(*newest);
+    }
+    states.iter().any(|row| {
+        let known = known.get(&(row.key.resource.key(), row.key.member.as_str()));
+        known.is_none_or(|known| row.key.reported > *known)
+    })
+}
+
+/// The columns that a row is read from, by the names that Policy Insights gives them.
+const COLUMNS: [&str; 6] = [
+    "resourceId",
+    "policyAssignmentId",
+    "policyDefinitionId",
+    "policyDefinitionReferenceId",
+    "policyDefinitionAction",
+    "complianceState",
+];
+
+async fn from_graph(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Result<Rows, EvidenceError> {
+    let ids: BTreeSet<String> = asked
+        .iter()
+        .map(|one| format!("'{}'", one.assignment.id.as_str().replace('\'', "\\'")))
+        .collect();
+    let ids = ids.into_iter().collect::<Vec<String>>().join(", ");
+    let query = |table: &str, only: &str, more: &[&str]| {
+        let columns: Vec<String> = COLUMNS
+            .iter()
+            .chain(&["timestamp"])
+            .chain(more)
+            .map(|name| format!("{name} = tostring(properties.{name})"))
+            .collect();
+        GraphQuery {
+            query: format!(
+                "policyresources | where type =~ 'microsoft.policyinsights/{table}' \
+                 | where tostring(properties.policyAssignmentId) in~ ({ids}){only} \
+                 | project id, {} | order by id asc",
+                columns.join(", ")
+            ),
+            scope: match scope {
+                Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
+                Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
+            },
+            with_scopes_above: false,
+        }
+    };
+    let broken = " | where tostring(properties.complianceState) =~ 'NonCompliant'";
+    let states = query("policystates", "", &[]);
+    let components = query("componentpolicystates", broken, &["componentId", "componentType"]);
+    let (states, components) = futures::try_join!(client.resource_graph(&states), client.resource_graph(&components))?;
+    Ok(Rows {
+        states: states.iter().map(StateRow::parse).collect::<Result<_, RowError>>()?,
+        components: components
+            .iter()
+            .map(ComponentRow::parse)
+            .collect::<Result<_, RowError>>()?,
+    })
+}
+
+/// A text in a filter of OData.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What the members of an assignment report, from Policy Insights.
+async fn states(client: &Client, assignment: &LiveObject, now: Timestamp) -> Result<Vec<StateRow>, EvidenceError> {
+    let path = format!(
+        "{}/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults",
+        assignment.id.scope()
+    );
+    let filter = format!("policyAssignmentId eq {}", quoted(&assignment.id.key()));
+    let from = Timestamp::from_seconds(
+        now.seconds()
+            .saturating_sub(i64::try_from(BACK.seconds()).unwrap_or(i64::MAX)),
+    );
+    let from = from.to_string();
+    let rows = client
+        .list_by_post(&path, &[("$from", &from), ("$filter", &filter)])
+        .await?;
+    Ok(rows.iter().map(StateRow::parse).collect::<Result<_, RowError>>()?)
+}
+
+/// The objects that break members of an assignment, from Policy Insights.
+///
+/// It answers for a subscription at most and in one page. Where that is full, each cluster is asked for, and where that is full each
+/// policy on it: of these Azure keeps no more than half a page.
+async fn components(
+    client: &Client,
+    assignment: &LiveObject,
+    observed: &Observed,
+    states: &[StateRow],
+) -> Result<Vec<ComponentRow>, EvidenceError> {
+    // Of clusters that were not heard of nothing can be concluded, whatever objects of theirs are named.
+    let clusters: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
+        states.iter().fold(BTreeMap::new(), |mut clusters, row| {
+            let known = observed.clusters.iter().any(|cluster| cluster.id == row.key.resource);
+            if known {
+                let policies: &mut BTreeSet<&ResourceId> = clusters.entry(&row.key.resource).or_default();
+                policies.insert(&row.key.definition);
+            }
+            clusters
+        });
+    let subscriptions: BTreeSet<String> = clusters
+        .keys()
+        .filter_map(|cluster| cluster.value_of("subscriptions"))
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let asks = stream::iter(subscriptions.into_iter().map(|subscription| {
+        let clusters = &clusters;
+        async move { of_subscription(client, assignment, &subscription, clusters).await }
+    }));
+    let found: Vec<Vec<Value>> = asks.buffered(AT_ONCE).try_collect().await?;
+    let rows = found.iter().flatten().map(ComponentRow::parse);
+    Ok(rows.collect::<Result<_, RowError>>()?)
+}
+
+async fn of_subscription(
+    client: &Client,
+    assignment: &LiveObject,
+    subscription: &str,
+    clusters: &BTreeMap<&ResourceId, BTreeSet<&ResourceId>>,
+) -> Result<Vec<Value>, EvidenceError> {
+    let base = format!(
+        "policyAssignmentId eq {} and complianceState eq 'NonCompliant'",
+        quoted(&assignment.id.key())
+    );
+    let all = page(client, subscription, &base).await?;
+    if all.len() < MOST_ROWS {
+        return Ok(all);
+    }
+    let mut rows = Vec::new();
+    let here = clusters.iter().filter(|(cluster, _)| {
+        let of = cluster.value_of("subscriptions");
+        of.is_some_and(|id| id.eq_ignore_ascii_case(subscription))
+    });
+    for (cluster, policies) in here {
+        let of_cluster = format!("{base} and resourceId eq {}", quoted(&cluster.key()));
+        let found = page(client, subscription, &of_cluster).await?;
+        if found.len() < MOST_ROWS {
+            rows.extend(found);
+            continue;
+        }
+        for policy in policies {
+            let of_policy = format!("{of_cluster} and policyDefinitionId eq {}", quoted(&policy.key()));
+            let found = page(client, subscription, &of_policy).await?;
+            if found.len() >= MOST_ROWS {
+                let (cluster, policy) = (cluster.name().to_owned(), policy.name().to_owned());
+                return Err(EvidenceError::Cut { cluster, policy });
+            }
+            rows.extend(found);
+        }
+    }
+    Ok(rows)
+}
+
+async fn page(client: &Client, subscription: &str, filter: &str) -> Result<Vec<Value>, ArmError> {
+    let path = format!(
+        "/subscriptions/{subscription}/providers/Microsoft.PolicyInsights/componentPolicyStates/latest/queryResults"
+    );
+    let top = MOST_ROWS.to_string();
+    client.list_by_post(&path, &[("$top", &top), ("$filter", filter)]).await
+}
+
+#[cfg(test)]
+mod tests;
