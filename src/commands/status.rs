@@ -7,7 +7,7 @@ use crate::config::{Environment, Initiative, InitiativeKind};
 use crate::desired::Controls;
 use crate::kinds::Plane;
 use crate::model::Stage;
-use crate::remark::Reason;
+use crate::plan::Reason;
 use crate::rollout::Position;
 use crate::view::page::Layout;
 use crate::view::printer::Format;
