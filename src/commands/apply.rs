@@ -151,7 +151,7 @@ pub(super) async fn finish(
         recording.ended(&report, exit);
         context
             .printer
-            .note(&format!("The journal of this run is {}.", recording.id()));
+            .detail(&format!("The journal of this run is {}.", recording.id()));
     }
     let calls = connection.client.calls();
     match printer.format {

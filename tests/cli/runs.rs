@@ -18,7 +18,9 @@ fn an_apply_leaves_a_journal_of_each_write() {
     let folder = Folder::shipped();
     folder.run("runs").expect(0).prints(&["No runs in "]);
     let plan = folder.plan("dev");
-    let applied = folder.run("apply dev --sandbox --yes --format json").expect(0);
+    let applied = folder
+        .run("apply dev --sandbox --yes --format json --verbose")
+        .expect(0);
     let names = names(&folder);
     assert_eq!(names.len(), 1);
     applied.says(&[&format!("The journal of this run is {}.", names[0])]);
