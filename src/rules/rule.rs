@@ -234,14 +234,16 @@ mod tests {
 
     #[test]
     fn a_question_that_broke_off_does_not_change_the_next_answers() {
-        let rego = "package p\nviolation[{\"msg\": m}] { x := input.review.x; numbers.range(1, x)[_] > x; m := \"never\" }\n\
+        // Of 2,000 it has eight thousand million sums to look at; of 1 a single one.
+        let rego = "package p\nviolation[{\"msg\": m}] { x := input.review.x; a := numbers.range(1, x)[_]; \
+            b := numbers.range(1, x)[_]; c := numbers.range(1, x)[_]; a + b + c == 0; m := \"never\" }\n\
             violation[{\"msg\": m}] { m := sprintf(\"x is %v\", [input.review.x]) }\n";
-        let limit = Duration::from_millis(50);
+        let limit = Duration::from_millis(400);
         let rule = Rule::within(&Template::from_rego("P", Value::Null, rego), limit).unwrap();
         let ask = |x: u64| rule.evaluate(&json!({}), &json!({"x": x}), &Inventory::default());
         for _ in 0..3 {
             assert_eq!(ask(1).violations[0].message, "x is 1");
-            assert!(ask(100_000).failed);
+            assert!(ask(2_000).failed);
         }
     }
 
