@@ -3,17 +3,16 @@
 use super::context::{Connection, Context, LoadedEstate};
 use super::error::{CommandError, Exit};
 use super::gather::{desired_error, rendered_offline};
+use super::resolving::each_gate;
 use crate::admission::templates::{self, LONGEST, Published, path_of};
-use crate::admission::{Definitions, RuleBody, TemplateRef, gate_rules};
+use crate::admission::{RuleBody, TemplateRef};
 use crate::catalog::Catalog;
 use crate::config::Environment;
-use crate::kinds::Kind;
 use crate::lock::{self, Lock, LockedTemplate};
 use crate::manifest;
 use crate::store;
 use crate::view::bundle::{self as view, Row, State};
 use crate::view::printer::Format;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -47,11 +46,6 @@ pub(super) struct Args {
     #[arg(long)]
     check: bool,
 }
-
-/// The files that are looked at under `--from`.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
-/// The longest file that is read under `--from`, in bytes.
-const LONGEST_FILE: usize = 512 << 20;
 
 /// A template that is needed, and by whom.
 struct Needed {
@@ -178,27 +172,8 @@ fn needed(loaded: &LoadedEstate, environments: &[&Environment]) -> Result<Vec<Ne
     for environment in environments {
         let rendered = rendered_offline((&loaded.estate, &loaded.catalog), &loaded.renderer, environment, &[])
             .map_err(|error| desired_error(&error))?;
-        let documents: BTreeMap<String, Value> = rendered
-            .iter()
-            .filter(|object| matches!(object.kind, Kind::PolicyDefinition | Kind::PolicySetDefinition))
-            .map(|object| (object.id.as_str().to_ascii_lowercase(), object.body.clone()))
-            .collect();
-        let part = loaded
-            .lock
-            .as_ref()
-            .and_then(|lock| lock.clouds.get(environment.cloud.name()));
-        let locked = |name: &str, pin: &_| part.and_then(|part| part.version_of(name, pin));
-        let definitions = Definitions {
-            catalog: &loaded.catalog,
-            documents: &documents,
-            locked: &locked,
-        };
-        for object in rendered.iter().filter(|object| object.kind == Kind::PolicyAssignment) {
-            let Some(gate) = object.gate.as_ref() else { continue };
-            let rules = gate_rules(gate, &object.body, None, &definitions).map_err(|error| {
-                CommandError::failed(format!("the rules of the gate `{gate}` cannot be told")).caused_by(&error)
-            })?;
-            for rule in rules {
+        each_gate(loaded, environment, &rendered, &mut |_, rules| {
+            for rule in rules(None)? {
                 if let RuleBody::Constraint {
                     template: TemplateRef::Published { url },
                     ..
@@ -209,7 +184,8 @@ fn needed(loaded: &LoadedEstate, environments: &[&Environment]) -> Result<Vec<Ne
                     found.entry(key).or_default().insert(by);
                 }
             }
-        }
+            Ok(())
+        })?;
     }
     let all = found.into_iter();
     Ok(all.map(|((cloud, url), by)| Needed { cloud, url, by }).collect())
@@ -220,19 +196,22 @@ fn needed(loaded: &LoadedEstate, environments: &[&Environment]) -> Result<Vec<Ne
 fn given(from: &[PathBuf], needed: &[Needed]) -> Result<BTreeMap<String, Vec<u8>>, CommandError> {
     let mut given = BTreeMap::new();
     for start in from {
-        let below = store::files_below(start, &EXTENSIONS).map_err(|error| unreadable(start, &error))?;
+        let below = store::files_below(start, &manifest::EXTENSIONS).map_err(|error| unreadable(start, &error))?;
         if let Some((path, error)) = below.refused.first() {
             return Err(unreadable(path, error));
         }
         let before = given.len();
         for file in &below.files {
             let content = store::read(file).map_err(|error| unreadable(file, &error))?;
-            let content = content.filter(|content| content.len() <= LONGEST_FILE).ok_or_else(|| {
-                CommandError::failed(format!(
-                    "`{}` is gone, or has more than {LONGEST_FILE} bytes",
-                    file.display()
-                ))
-            })?;
+            let content = content
+                .filter(|content| content.len() <= manifest::LONGEST_FILE)
+                .ok_or_else(|| {
+                    CommandError::failed(format!(
+                        "`{}` is gone, or has more than {} bytes",
+                        file.display(),
+                        manifest::LONGEST_FILE
+                    ))
+                })?;
             let mut objects = Vec::new();
             let mut mistake = None;
             manifest::each(&file.to_string_lossy(), &content, &mut |found| match found {

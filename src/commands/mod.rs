@@ -23,6 +23,7 @@ mod promote;
 mod promotion;
 mod recording;
 mod render;
+mod resolving;
 mod rollout;
 mod runs;
 mod sandbox;

@@ -13,8 +13,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The endings of files that may be suites.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// What stands in every suite.
 const MARK: &[u8] = b"test.gatekeeper.sh";
 /// The longest file of a suite that is read, in bytes.
@@ -49,7 +47,7 @@ impl<'a> Verifier<'a> {
 
     /// Runs the suites at a path.
     pub(super) fn look(&mut self, path: &Path) -> Result<(), CommandError> {
-        let below = store::files_below(path, &EXTENSIONS).map_err(|error| {
+        let below = store::files_below(path, &manifest::EXTENSIONS).map_err(|error| {
             CommandError::failed(format!("`{}` cannot be read", path.display())).detail(error.to_string())
         })?;
         for (path, error) in &below.refused {

@@ -17,6 +17,8 @@ use piece::{Cursor, Pieces};
 use serde_json::Value;
 use std::ops::{ControlFlow, Range};
 
+/// The endings of the names of files that are looked at in a folder.
+pub const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// The longest file that is read, in bytes.
 pub const LONGEST_FILE: usize = 512 << 20;
 /// How deep lists and mappings may stand in each other, aliases expanded.

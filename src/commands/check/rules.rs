@@ -7,17 +7,16 @@ use crate::admission::judge::{RuleAt, by_position};
 use crate::admission::judge_dump::{constraints, effects};
 use crate::admission::report::{At, Gate, Origin};
 use crate::admission::templates::LONGEST;
-use crate::admission::{Definitions, GateRule, NotJudged, RuleBody, Templates, gate_rules};
+use crate::admission::{GateRule, NotJudged, RuleBody, Templates};
 use crate::commands::context::LoadedEstate;
 use crate::commands::error::CommandError;
 use crate::commands::gather::{desired_error, rendered_offline};
+use crate::commands::resolving::{each_gate, locks};
 use crate::config::{Environment, Initiative};
 use crate::desired::DesiredObject;
 use crate::kinds::Kind;
-use crate::lock::CloudLock;
 use crate::model::{Effect, Stage};
 use crate::store;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -105,11 +104,6 @@ pub(super) fn of(
     })
 }
 
-/// Returns what is locked of the environment's cloud.
-fn locks<'a>(loaded: &'a LoadedEstate, environment: &Environment) -> Option<&'a CloudLock> {
-    loaded.lock.as_ref()?.clouds.get(environment.cloud.name())
-}
-
 /// Returns the templates of Azure's definitions, as far as the estate has them as they are locked.
 fn templates(loaded: &LoadedEstate, environment: &Environment) -> Templates {
     let read = |path: &str| {
@@ -145,31 +139,11 @@ fn of_estate(
     rendered: &[DesiredObject],
     standings: &Standings,
 ) -> Result<Vec<RuleAt>, CommandError> {
-    let documents: BTreeMap<String, Value> = rendered
-        .iter()
-        .filter(|object| matches!(object.kind, Kind::PolicyDefinition | Kind::PolicySetDefinition))
-        .map(|object| (object.id.as_str().to_ascii_lowercase(), object.body.clone()))
-        .collect();
-    let part = locks(loaded, environment);
-    let locked = |name: &str, pin: &_| part.and_then(|part| part.version_of(name, pin));
-    let definitions = Definitions {
-        catalog: &loaded.catalog,
-        documents: &documents,
-        locked: &locked,
-    };
     let mut all = Vec::new();
-    for object in rendered.iter().filter(|object| object.kind == Kind::PolicyAssignment) {
-        let Some(gate) = object.gate.as_ref().and_then(|gate| environment.gates.get(gate)) else {
-            continue;
-        };
+    each_gate(loaded, environment, rendered, &mut |gate, rules| {
         let rules = |stage: Option<Stage>| match stage {
             None | Some(Stage::Off) => Ok(None),
-            stage => gate_rules(&gate.name, &object.body, stage, &definitions)
-                .map(Some)
-                .map_err(|error| {
-                    CommandError::failed(format!("the rules of the gate `{}` cannot be told", gate.name))
-                        .caused_by(&error)
-                }),
+            stage => rules(stage).map(Some),
         };
         let stages = stages_of(gate.target, standings, &gate.name);
         let (now, next, target) = (rules(stages.now)?, rules(stages.next)?, rules(stages.target)?);
@@ -178,7 +152,8 @@ fn of_estate(
             next: next.as_deref(),
             target: target.as_deref(),
         }));
-    }
+        Ok(())
+    })?;
     Ok(all)
 }
 

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-/// The endings of files that are looked at in a folder.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// How many objects may wait: enough that nobody waits for the reader, few enough that memory stays flat.
 const WAITING: usize = 64;
 /// How many broken files are shown with their lines, and how long one may be for that.
@@ -154,7 +152,7 @@ impl Files<'_> {
                 }
                 continue;
             }
-            let below = match store::files_below(path, &EXTENSIONS) {
+            let below = match store::files_below(path, &manifest::EXTENSIONS) {
                 Ok(below) => below,
                 Err(error) => {
                     if take(Err(unread(path, &error.to_string()))).is_break() {
