@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the home of the process's environment")]
 
 use super::error::{CommandError, Exit};
-use super::sign_in;
+use super::{sign_in, summary};
 use crate::arm::{
     ApiVersions, ArmError, Client, ClientOptions, Endpoints, Notice, SignInMethod, SignInOptions, TransportOptions,
     endpoints, https_transport, machine_transport,
@@ -19,9 +19,9 @@ use crate::model::{Period, Timestamp};
 use crate::render::Renderer;
 use crate::sandbox;
 use crate::store;
-use crate::view::check::Service;
 use crate::view::diagnostics;
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
+use crate::view::service::Service;
 use crate::view::text::plain;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{HttpClient, Url};
@@ -184,6 +184,16 @@ pub fn wishes(arguments: &[OsString]) -> (Format, ColorChoice, bool) {
     (format, color, no_color())
 }
 
+/// The service whose pipeline runs this, if it is one that shows annotations.
+fn service() -> Option<Service> {
+    let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
+        (true, _) => Some(Service::GitHub),
+        (_, true) => Some(Service::AzureDevOps),
+        _ => None,
+    }
+}
+
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
@@ -270,8 +280,12 @@ impl Context {
             _ => Verbosity::Normal,
         };
         let no_color = no_color();
-        let printer = Arc::new(Printer::new(global.format, global.color, verbosity, no_color));
-        Context { global, printer }
+        let mut printer = Printer::new(global.format, global.color, verbosity, no_color);
+        printer.service = service();
+        Context {
+            global,
+            printer: Arc::new(printer),
+        }
     }
 
     /// Returns whether a person can be asked.
@@ -279,13 +293,32 @@ impl Context {
         !self.global.no_input && self.printer.can_ask()
     }
 
-    /// Returns the service whose pipeline runs this, if it is one that shows annotations.
-    pub fn pipeline(&self) -> Option<Service> {
-        let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-        match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
-            (true, _) => Some(Service::GitHub),
-            (_, true) => Some(Service::AzureDevOps),
-            _ => None,
+    /// Adds a page to the summary that a pipeline shows of its job, where one runs this and a person's form was asked for.
+    pub fn summarize(&self, page: impl FnOnce() -> String) {
+        if self.printer.format != Format::Human {
+            return; // whoever asks for a document decides where it goes
+        }
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let written = match self.printer.service {
+            None => return,
+            Some(Service::GitHub) => match variable("GITHUB_STEP_SUMMARY") {
+                Some(path) => summary::append(&path, page()),
+                None => return,
+            },
+            Some(Service::AzureDevOps) => match variable("AGENT_TEMPDIRECTORY") {
+                Some(folder) => summary::upload(&folder, page(), &self.printer),
+                None => return,
+            },
+        };
+        if let Err(error) = written {
+            self.printer.error(&format!(
+                "The job's summary cannot be written: {}",
+                plain(&error.to_string())
+            ));
         }
     }
 

@@ -17,6 +17,7 @@ mod inquiry;
 mod junit;
 mod lock;
 mod past_guards;
+mod pipeline;
 mod plan;
 mod preflight;
 mod promote;
@@ -33,6 +34,7 @@ mod show;
 mod sign_in;
 mod status;
 mod suites;
+mod summary;
 mod validate;
 mod verify;
 mod version;
@@ -80,6 +82,7 @@ enum Command {
     Status(status::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
+    Pipeline(pipeline::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -106,6 +109,7 @@ impl Command {
             Command::Status(_) => "status",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
+            Command::Pipeline(_) => "pipeline",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -172,6 +176,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Status(args) => status::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
+        Command::Pipeline(args) => pipeline::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

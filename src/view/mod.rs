@@ -11,6 +11,7 @@ pub mod gates;
 pub mod junit;
 pub mod lock;
 pub mod page;
+pub mod pipeline;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;
@@ -20,6 +21,7 @@ pub mod promote;
 pub mod rollout;
 pub mod runs;
 pub mod scan;
+pub mod service;
 pub mod status;
 pub mod text;
 pub mod verify;

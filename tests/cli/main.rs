@@ -32,6 +32,7 @@ mod lock;
 mod mistakes;
 mod namespaces;
 mod own_rules;
+mod pipeline;
 mod plan;
 mod plan_file;
 mod preflight;

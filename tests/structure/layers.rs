@@ -43,6 +43,7 @@ pub const LAYERS: &[Layer] = &[
     core("rollout", &["model", "diagnostic", "config"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
+    core("pipeline", &["config"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
@@ -65,7 +66,7 @@ pub const LAYERS: &[Layer] = &[
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "preflight", "promotion", "admission", "journal",
+        "plan", "pipeline", "preflight", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -74,7 +75,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "pipeline", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
