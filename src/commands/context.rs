@@ -374,30 +374,15 @@ impl Context {
     /// Reads and checks the estate in a folder, as [`Context::check_estate`] does.
     pub fn check_estate_in(&self, dir: PathBuf) -> Result<CheckedEstate, CommandError> {
         let (dir, files) = self.files(dir)?;
-        let mut wrong = Vec::new();
-        let lock = locked(&files, &mut wrong);
-        let catalog = match &lock {
-            Some(lock) if lock.has_facts() => Cow::Owned(lock.joined(Catalog::embedded())),
-            _ => Cow::Borrowed(Catalog::embedded()),
-        };
-        let (estate, mut diagnostics) = config::load(&files, &catalog);
-        diagnostics.splice(0..0, wrong);
-        let loaded = estate.map(|estate| {
-            let (renderer, found) = Renderer::load(&estate);
-            diagnostics.extend(found);
-            (estate, renderer)
-        });
-        let broken = diagnostics
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Error);
-        Ok(CheckedEstate {
-            dir,
-            files,
-            loaded: loaded.filter(|_| !broken),
-            catalog,
-            lock,
-            diagnostics,
-        })
+        Ok(CheckedEstate::of(dir, files))
+    }
+
+    /// Reads the files of the estate in a folder, if there is one.
+    pub fn estate_files(&self, dir: &Path) -> Result<Vec<SourceFile>, CommandError> {
+        match store::exists(&dir.join(config::ESTATE_FILE)) {
+            true => Ok(self.files(dir.to_path_buf())?.1),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Says the mistakes of an estate, and returns them as the error of a command.
@@ -413,24 +398,13 @@ impl Context {
     /// Returns the estate if nothing is wrong with it; says its warnings.
     pub fn estate(&self) -> Result<LoadedEstate, CommandError> {
         let checked = self.check_estate()?;
-        let digest = files_digest(&checked.files);
-        match checked.loaded {
-            Some((estate, renderer)) => {
-                if !checked.diagnostics.is_empty() {
-                    self.printer
-                        .note(&self.diagnostics(&checked.diagnostics, &checked.files));
-                }
-                Ok(LoadedEstate {
-                    dir: checked.dir,
-                    estate,
-                    renderer,
-                    catalog: checked.catalog,
-                    lock: checked.lock,
-                    digest,
-                })
-            }
-            None => Err(self.mistaken(checked.diagnostics, &checked.files)),
+        if checked.loaded.is_some() && !checked.diagnostics.is_empty() {
+            self.printer
+                .note(&self.diagnostics(&checked.diagnostics, &checked.files));
         }
+        checked
+            .loaded()
+            .map_err(|wrong| self.mistaken(wrong.diagnostics, &wrong.files))
     }
 
     /// Returns diagnostics as text for standard error.
@@ -552,6 +526,52 @@ type Parts = (
 /// Returns where the sandbox of an estate keeps its state.
 pub fn sandbox_dir(estate: &Path) -> PathBuf {
     estate.join(".aksgate").join("sandbox")
+}
+
+impl CheckedEstate {
+    /// Checks the files of an estate, which need not be written yet.
+    pub fn of(dir: PathBuf, files: Vec<SourceFile>) -> CheckedEstate {
+        let mut wrong = Vec::new();
+        let lock = locked(&files, &mut wrong);
+        let catalog = match &lock {
+            Some(lock) if lock.has_facts() => Cow::Owned(lock.joined(Catalog::embedded())),
+            _ => Cow::Borrowed(Catalog::embedded()),
+        };
+        let (estate, mut diagnostics) = config::load(&files, &catalog);
+        diagnostics.splice(0..0, wrong);
+        let loaded = estate.map(|estate| {
+            let (renderer, found) = Renderer::load(&estate);
+            diagnostics.extend(found);
+            (estate, renderer)
+        });
+        let broken = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error);
+        CheckedEstate {
+            dir,
+            files,
+            loaded: loaded.filter(|_| !broken),
+            catalog,
+            lock,
+            diagnostics,
+        }
+    }
+
+    /// Returns the estate if nothing is wrong with it, else what is.
+    pub fn loaded(self) -> Result<LoadedEstate, Box<CheckedEstate>> {
+        let digest = files_digest(&self.files);
+        match self.loaded {
+            Some((estate, renderer)) => Ok(LoadedEstate {
+                dir: self.dir,
+                estate,
+                renderer,
+                catalog: self.catalog,
+                lock: self.lock,
+                digest,
+            }),
+            None => Err(Box::new(self)),
+        }
+    }
 }
 
 impl LoadedEstate {

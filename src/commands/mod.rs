@@ -12,6 +12,7 @@ pub mod error;
 mod evidence;
 mod failure;
 mod gather;
+mod import;
 mod init;
 mod inquiry;
 mod junit;
@@ -66,6 +67,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Preflight(preflight::Args),
     Render(render::Args),
@@ -93,6 +95,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Init(_) => "init",
+            Command::Import(_) => "import",
             Command::Validate(_) => "validate",
             Command::Preflight(_) => "preflight",
             Command::Render(_) => "render",
@@ -160,6 +163,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::run(context, &args),
+        Command::Import(args) => import::run(context, &args).await,
         Command::Validate(args) => validate::run(context, &args),
         Command::Preflight(args) => preflight::run(context, &args).await,
         Command::Render(args) => render::run(context, &args),

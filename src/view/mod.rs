@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod check;
 pub mod diagnostics;
 pub mod gates;
+pub mod import;
 pub mod junit;
 pub mod lock;
 pub mod page;

@@ -26,6 +26,7 @@ mod global;
 mod harness;
 mod help;
 mod identity;
+mod import;
 mod init;
 mod journey;
 mod lock;

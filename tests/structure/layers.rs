@@ -41,6 +41,7 @@ pub const LAYERS: &[Layer] = &[
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic", "config"]),
+    core("adoption", &["model", "catalog", "kinds", "observed"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("pipeline", &["config"]),
@@ -64,7 +65,7 @@ pub const LAYERS: &[Layer] = &[
     edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
+        "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
         "plan", "pipeline", "preflight", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
@@ -74,7 +75,7 @@ pub const LAYERS: &[Layer] = &[
         "rules::suite",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
+        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
         "observed", "rollout", "desired", "plan", "pipeline", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
