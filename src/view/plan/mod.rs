@@ -50,6 +50,19 @@ pub fn closing(plan: &Plan) -> String {
     )
 }
 
+/// What stands above the steps that weaken.
+const WEAKENINGS: &str = "Weakens: what was held back is let through, or is no longer seen";
+
+/// The title of a step that weakens.
+fn weakening(step: &Step) -> String {
+    let gate = step
+        .gate
+        .as_ref()
+        .map(|gate| format!(" of gate {gate}"))
+        .unwrap_or_default();
+    format!("{} {} {}{gate}", step.action, step.kind.label(), object_name(step))
+}
+
 fn held_in(plan: &Plan, plane: Plane) -> usize {
     plan.held.iter().filter(|held| held.plane == plane).count()
 }
