@@ -12,7 +12,7 @@ use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
-use crate::plan::{Action, Header, Inputs, Plan, Step, make};
+use crate::plan::{Action, Header, Inputs, NOT_ASKED_FOR, Plan, Step, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,22 +74,7 @@ pub async fn gather(
         wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
     }
     wanted.findings.extend(judgement.findings.iter().cloned());
-    let header = Header {
-        environment: environment.name.clone(),
-        scope: environment.scope.to_string(),
-        tenant: environment.tenant.clone(),
-        endpoint: connection.endpoint.clone(),
-        gates: gates
-            .iter()
-            .cloned()
-            .collect::<BTreeSet<String>>()
-            .into_iter()
-            .collect(),
-        config_digest: loaded.digest.clone(),
-        time: now,
-        expires: now.plus(VALID),
-        plan_id: String::new(),
-    };
+    let header = header(loaded, environment, connection, (gates, now));
     let Desired {
         objects,
         held,
@@ -104,6 +89,8 @@ pub async fn gather(
         held,
         findings,
         gates,
+        renamed: &environment.renamed_gates(),
+        why_gone: NOT_ASKED_FOR,
     };
     let mut plan = make(inputs);
     plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
@@ -120,6 +107,27 @@ pub async fn gather(
         controls,
         now,
     })
+}
+
+/// Returns the header of a plan that is made now.
+fn header(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (gates, now): (&[String], Timestamp),
+) -> Header {
+    let gates: BTreeSet<String> = gates.iter().cloned().collect();
+    Header {
+        environment: environment.name.clone(),
+        scope: environment.scope.to_string(),
+        tenant: environment.tenant.clone(),
+        endpoint: connection.endpoint.clone(),
+        gates: gates.into_iter().collect(),
+        config_digest: loaded.digest.clone(),
+        time: now,
+        expires: now.plus(VALID),
+        plan_id: String::new(),
+    }
 }
 
 /// Decides once more on a step that relies on evidence, with what is heard of the clusters this moment.

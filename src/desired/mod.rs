@@ -14,6 +14,7 @@ mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod renames;
 mod rollout;
 mod rules;
 mod safeguards;
@@ -116,6 +117,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
         safeguards::add(&mut desired, sources)?;
         arc::add(&mut desired, sources)?;
     }
+    renames::add(&mut desired, sources);
     for object in &desired.objects {
         limits::check(object)?;
     }

@@ -38,6 +38,7 @@ mod preflight;
 mod promote;
 mod readme;
 mod reference;
+mod renamed;
 mod render;
 mod rollout;
 mod runs;
