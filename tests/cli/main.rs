@@ -40,6 +40,7 @@ mod readme;
 mod reference;
 mod renamed;
 mod render;
+mod retire;
 mod rollout;
 mod runs;
 mod sandbox;
