@@ -26,6 +26,7 @@ mod promotion;
 mod recording;
 mod render;
 mod resolving;
+mod retire;
 mod rollout;
 mod runs;
 mod sandbox;
@@ -76,6 +77,7 @@ enum Command {
     Apply(apply::Args),
     Runs(runs::Args),
     Rollout(rollout::Args),
+    Retire(retire::Args),
     Promote(promote::Args),
     Scan(scan::Args),
     Catalog(catalog::Args),
@@ -104,6 +106,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Runs(_) => "runs",
             Command::Rollout(_) => "rollout",
+            Command::Retire(_) => "retire",
             Command::Promote(_) => "promote",
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
@@ -172,6 +175,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Runs(args) => runs::run(context, &args),
         Command::Rollout(args) => rollout::run(context, &args).await,
+        Command::Retire(args) => retire::run(context, &args).await,
         Command::Promote(args) => promote::run(context, &args).await,
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),

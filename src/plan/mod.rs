@@ -10,7 +10,7 @@ mod make;
 mod tests;
 
 pub use checked::{Checked, check};
-pub use make::{Inputs, make};
+pub use make::{Inputs, NOT_ASKED_FOR, make};
 
 use crate::evidence::Forecast;
 use crate::kinds::{Direction, FieldDirection, Kind, Plane};

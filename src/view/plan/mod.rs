@@ -60,6 +60,7 @@ pub fn weakenings(plan: &Plan) -> Option<String> {
     subjects.dedup();
     let all = plain(&subjects.join(", "));
     (!subjects.is_empty()).then(|| format!("what it weakens: {all}; each has to be allowed by name"))
+}
 
 /// What stands above the steps that weaken.
 const WEAKENINGS: &str = "Weakens: what was held back is let through, or is no longer seen";
