@@ -67,6 +67,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         steps,
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -92,6 +93,7 @@ pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Re
                 ours: ("owner", "dev"),
                 refused: &refused,
                 documents: &documents,
+                reason: None,
                 plan_id: "plan",
                 now: plan.header.time,
                 parallelism: 1,
@@ -384,6 +386,7 @@ fn an_interrupted_run_waits_for_nothing() {
             ours: ("owner", "dev"),
             refused: &refused,
             documents: &documents,
+            reason: None,
             plan_id: "plan",
             now: plan.header.time,
             parallelism: 1,
@@ -439,6 +442,7 @@ fn a_name_allows_only_what_it_names() {
         ],
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     };
     let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
@@ -493,6 +497,7 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
             ours: ("owner", "dev"),
             refused: &refused,
             documents: &documents,
+            reason: None,
             plan_id: "plan",
             now: plan.header.time,
             parallelism: 1,

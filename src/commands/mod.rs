@@ -15,6 +15,7 @@ mod gather;
 mod init;
 mod inquiry;
 mod junit;
+mod limit_args;
 mod lock;
 mod past_guards;
 mod plan;

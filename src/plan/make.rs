@@ -68,6 +68,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         steps,
         held,
         findings,
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ mod help;
 mod identity;
 mod init;
 mod journey;
+mod limits;
 mod lock;
 mod mistakes;
 mod namespaces;
