@@ -2,6 +2,7 @@
 
 mod enablement;
 mod limits;
+mod order;
 mod rings;
 
 use super::*;
