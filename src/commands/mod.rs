@@ -16,6 +16,7 @@ mod import;
 mod init;
 mod inquiry;
 mod junit;
+mod limit_args;
 mod lock;
 mod past_guards;
 mod pipeline;

@@ -29,6 +29,7 @@ mod identity;
 mod import;
 mod init;
 mod journey;
+mod limits;
 mod lock;
 mod mistakes;
 mod namespaces;
