@@ -107,6 +107,7 @@ impl Environment {
             exemptions: Vec::new(),
             defender: None,
             clusters: None,
+            limits: Limits::default(),
             api_versions: BTreeMap::new(),
         }
     }
