@@ -41,6 +41,14 @@ pub fn create_directory(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
+/// Creates a directory, with the directories above it, for everybody to read.
+///
+/// # Errors
+/// Any failure of the file system.
+pub fn create_shared_directory(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
 /// Replaces `path` by `content` so that a reader sees the old file or the new one, never a part; the new one has mode 0600.
 ///
 /// The content and the rename are flushed to disk before this returns.

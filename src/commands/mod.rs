@@ -19,6 +19,7 @@ mod inquiry;
 mod junit;
 mod limit_args;
 mod lock;
+mod man;
 mod past_guards;
 mod pipeline;
 mod plan;
@@ -93,6 +94,7 @@ enum Command {
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
     Version(version::Args),
 }
 
@@ -123,6 +125,7 @@ impl Command {
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
             Command::Version(_) => "version",
         }
     }
@@ -193,6 +196,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),
+        Command::Man(args) => man::run(context, &args),
         Command::Version(args) => version::run(context, &args),
     }
 }

@@ -17,3 +17,20 @@ fn every_shell_gets_a_script_that_knows_the_commands() {
         .expect(64)
         .says(&["invalid value 'tcsh'"]);
 }
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = Folder::empty();
+    folder.run("man pages/man1").expect(0);
+    for (name, word) in [
+        ("aksgate", "Put the governance gates"),
+        ("aksgate-apply", "allow\\-weakening"),
+        ("aksgate-rollout-undo", "reason"),
+        ("aksgate-sandbox-serve", "listen"),
+    ] {
+        let page = folder.read(&format!("pages/man1/{name}.1"));
+        assert!(page.contains(".SH NAME") && page.contains(word), "{name}: {page}");
+    }
+    folder.write("file", "");
+    folder.run("man file").expect(1).says(&["`file` cannot be written"]);
+}

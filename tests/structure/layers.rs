@@ -117,7 +117,7 @@ pub const HOMES: &[Home] = &[
         "what people see is made in one place"),
     home(&["anstream", "anstyle", "terminal_size"], &["view", "commands", "main"],
         "only the rim knows the terminal"),
-    home(&["clap", "clap_complete"], &["commands", "main", "view::printer"],
+    home(&["clap", "clap_complete", "clap_mangen"], &["commands", "main", "view::printer"],
         "only the rim knows the command line"),
     home(&["azure_identity", "typespec", "typespec_client_core"], &["arm"],
         "one place signs in and sends"),
