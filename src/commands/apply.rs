@@ -170,8 +170,8 @@ pub(super) async fn finish(
     let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| gathered.controls.weakens(gate));
     // What is not written, because it moved or a guard closed, or is there already, takes nothing away.
     let counts = |step: &Step| !ordered(step) && checked.may_write(step);
-    let owned = gathered.observed.owned(&loaded.estate.owner, &environment.name).count();
-    let over = exceeded(plan, &limits, u64::try_from(owned).unwrap_or(u64::MAX), counts);
+    let owned = gathered.observed.count_owned(&loaded.estate.owner, &environment.name);
+    let over = exceeded(plan, &limits, owned, counts);
     within(&over, &environment.name)?;
     if plan.pending().next().is_some() {
         confirm(context, consent.yes, plan)?;
@@ -182,7 +182,10 @@ pub(super) async fn finish(
         None => None,
     };
     let of = (loaded, environment, gathered);
-    let report = carry_out(context, (checked, consent.reason), of, connection, recording.as_ref()).await?;
+    let report = {
+        let _group = printer.group(&format!("{} steps of {}", plan.pending().count(), environment.name));
+        carry_out(context, (checked, consent.reason), of, connection, recording.as_ref()).await?
+    };
     let exit = ended(&report);
     if let Some(recording) = &recording {
         recording.ended(&report, exit);
@@ -191,6 +194,7 @@ pub(super) async fn finish(
             .detail(&format!("The journal of this run is {}.", recording.id()));
     }
     let calls = connection.client.calls();
+    context.summarize(|| view::to_markdown(plan, &report, calls));
     match printer.format {
         Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),
         Format::Markdown => printer.data(&view::to_markdown(plan, &report, calls)),

@@ -68,7 +68,7 @@ const MOST_VALUES: usize = 50;
 /// Keeps the relaxations that are in force, and says that they are.
 fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments: &[(ResourceId, Mark)]) {
     let live = sources.observed.objects().filter(|object| {
-        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| mark.gate == gate.name)
+        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| gate.answers_to(&mark.gate))
     });
     for object in live {
         let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
@@ -194,7 +194,8 @@ fn one(
             && object.id.scope().eq_ignore_ascii_case(resource)
             && members(object) == lower(&exemption.members)
             && ends(object).is_some_and(|ends| ends > sources.now)
-            && owned(sources, object).is_some_and(|other| other.gate == mark.gate && other.generation < mark.generation)
+            && owned(sources, object)
+                .is_some_and(|other| gate.answers_to(&other.gate) && other.generation < mark.generation)
     });
     let why = "the gate's assignment is another one, and an exemption is from one assignment";
     let assigned = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();

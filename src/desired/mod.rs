@@ -15,6 +15,7 @@ mod identity;
 mod limits;
 mod meanings;
 mod overlap;
+mod renames;
 mod rollout;
 mod rules;
 mod safeguards;
@@ -119,6 +120,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
         safeguards::add(&mut desired, sources)?;
         arc::add(&mut desired, sources)?;
     }
+    renames::add(&mut desired, sources);
     for object in &desired.objects {
         limits::check(object)?;
     }

@@ -5,7 +5,7 @@ use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
 use crate::kinds::{Direction, FieldDirection, KNOWN_AFTER, Kind, Meanings, principal_of};
-use crate::model::ResourceId;
+use crate::model::{Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,14 @@ pub struct Inputs<'a> {
     pub findings: Vec<Finding>,
     /// The gates that are looked at; all if empty. With any named, only their assignments are deleted.
     pub gates: &'a [String],
+    /// Names that gates had before, each with the name that the gate has now.
+    pub renamed: &'a BTreeMap<String, String>,
+    /// Why an object of ours goes that is not desired.
+    pub why_gone: &'a str,
 }
+
+/// Why an object goes that the estate does not state.
+pub const NOT_ASKED_FOR: &str = "the estate no longer asks for it";
 
 /// Makes the plan: one step for each desired object and for each object of ours that is not desired.
 ///
@@ -37,6 +44,8 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     let states = States {
         desired: inputs.desired,
         observed: inputs.observed,
+        renamed: inputs.renamed,
+        why_gone: inputs.why_gone,
     };
     let mut steps: Vec<Step> = inputs.desired.iter().map(|desired| states.wanted(desired)).collect();
     steps.extend(states.deletions(inputs.owner, &header.environment, inputs.gates));
@@ -118,6 +127,8 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
 struct States<'a> {
     desired: &'a [DesiredObject],
     observed: &'a Observed,
+    renamed: &'a BTreeMap<String, String>,
+    why_gone: &'a str,
 }
 
 impl States<'_> {
@@ -229,6 +240,12 @@ impl States<'_> {
         found
     }
 
+    /// The gate that an object belongs to, by the name that it has now. A definition belongs to its initiative.
+    fn gate_of<'b>(&'b self, kind: Kind, mark: &'b Mark) -> &'b String {
+        let renamed = self.renamed.get(&mark.gate).filter(|_| !kind.is_definition());
+        renamed.unwrap_or(&mark.gate)
+    }
+
     /// Whether a role is given to an identity that a gate has too which is not looked at.
     fn serves_others(&self, role: &LiveObject, owner: &str, environment: &str, gates: &[String]) -> bool {
         let holder = role.wire.pointer("/properties/principalId").and_then(Value::as_str);
@@ -237,7 +254,7 @@ impl States<'_> {
         };
         self.observed.owned(owner, environment).any(|(object, mark)| {
             object.kind == Kind::PolicyAssignment
-                && !gates.contains(&mark.gate)
+                && !gates.contains(self.gate_of(object.kind, &mark))
                 && principal_of(&object.wire).is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
         })
     }
@@ -250,20 +267,20 @@ impl States<'_> {
             .owned(owner, environment)
             .filter(|(object, mark)| {
                 let alone = || !object.kind.is_definition() && !self.serves_others(object, owner, environment, gates);
-                gates.is_empty() || (gates.contains(&mark.gate) && alone())
+                gates.is_empty() || (gates.contains(self.gate_of(object.kind, mark)) && alone())
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();
-                let mut step = step(object.kind, &object.id, Some(&mark.gate));
+                let gate = self.gate_of(object.kind, &mark);
+                let mut step = step(object.kind, &object.id, Some(gate));
                 step.action = Action::Delete;
                 step.turn(object.kind.directions(Some(&before), None, &Meanings::new()));
-                step.reason = Some("the estate no longer asks for it".to_owned());
-                let gate = Some(&mark.gate);
+                step.reason = Some(self.why_gone.to_owned());
                 let heir = self.desired.iter().find(|d| {
                     // What is kept as it is takes nobody's place.
                     let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
-                    d.kind == object.kind && d.gate.as_ref() == gate && !kept
+                    d.kind == object.kind && d.gate.as_ref() == Some(gate) && !kept
                 });
                 if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();

@@ -13,7 +13,7 @@ mod tests;
 
 pub use checked::{Checked, check};
 pub use limits::{Exceeded, Limit, exceeded};
-pub use make::{Inputs, make};
+pub use make::{Inputs, NOT_ASKED_FOR, make};
 
 use crate::evidence::Forecast;
 use crate::kinds::{Direction, FieldDirection, Kind, Plane};

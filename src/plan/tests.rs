@@ -3,6 +3,7 @@
 mod enablement;
 mod limits;
 mod order;
+mod renamed;
 mod rings;
 
 use super::*;
@@ -191,6 +192,8 @@ fn plan_at(
         held: desired.held,
         findings: desired.findings,
         gates,
+        renamed: &environment.renamed_gates(),
+        why_gone: NOT_ASKED_FOR,
     };
     let plan = make(inputs);
     (
@@ -227,6 +230,7 @@ fn gate(name: &str, initiative: &str, exclude: &[String]) -> Gate {
         parameters: BTreeMap::new(),
         identity: None,
         kind: InitiativeKind::Admission,
+        renamed_from: None,
     }
 }
 

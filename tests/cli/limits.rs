@@ -124,10 +124,13 @@ fn gates_go_only_as_many_at_once_as_the_limit_says() {
         "deletes: 2 steps delete, and one apply may delete 1",
         "`--max-deletes 2`",
     ]);
+    let retire = "retire dev --sandbox --yes --reason why";
+    folder.run(retire).expect(3).says(&["deletes: 4 steps delete", "`--max-deletes 4`"]);
     let refused = folder.run(&format!("{allowed} --format json")).expect(3).json();
     assert_eq!(refused["outcome"], "refused");
     folder.run(&format!("{allowed} --max-deletes 2")).expect(0);
     assert!(folder.is_settled("dev"));
+    folder.run(&format!("{retire} --max-deletes 2")).expect(0);
 }
 
 #[test]
