@@ -270,6 +270,11 @@ impl Observed {
             .values()
             .filter_map(move |object| Some((object, object.owned_mark(owner, environment)?)))
     }
+
+    /// Returns how many such objects there are.
+    pub fn count_owned(&self, owner: &str, environment: &str) -> u64 {
+        u64::try_from(self.owned(owner, environment).count()).unwrap_or(u64::MAX)
+    }
 }
 
 #[cfg(test)]

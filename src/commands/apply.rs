@@ -57,6 +57,12 @@ impl Args {
     /// The reason that was given: all that goes past a guard or weakens has one, and one that is asked for by nothing is a mistake.
     fn reason(&self) -> Result<Option<String>, CommandError> {
         let reason = self.past.reason()?;
+        if self.plan.is_some() && self.past.names_any() {
+            return Err(
+                CommandError::usage("`--override-guard` is given with `--plan`; nothing was written")
+                    .hint("a saved plan says itself past which guards it goes: give the option to `aksgate plan`"),
+            );
+        }
         let weakens = !self.allow_weakening.is_empty();
         match &reason {
             None if weakens => Err(
@@ -170,8 +176,8 @@ pub(super) async fn finish(
     let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| gathered.controls.weakens(gate));
     // What is not written, because it moved or a guard closed, or is there already, takes nothing away.
     let counts = |step: &Step| !ordered(step) && checked.may_write(step);
-    let owned = gathered.observed.owned(&loaded.estate.owner, &environment.name).count();
-    let over = exceeded(plan, &limits, u64::try_from(owned).unwrap_or(u64::MAX), counts);
+    let owned = gathered.observed.count_owned(&loaded.estate.owner, &environment.name);
+    let over = exceeded(plan, &limits, owned, counts);
     within(&over, &environment.name)?;
     if plan.pending().next().is_some() {
         confirm(context, consent.yes, plan)?;
@@ -377,5 +383,45 @@ fn ended(report: &Report) -> Exit {
         () if count("refused") && !count("failed") => Exit::Refused,
         () if bad => Exit::Failed,
         () => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::Failure;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn check(outcomes: Vec<Outcome>, interrupted: bool, expected: Exit) {
+        let outcomes = outcomes.into_iter().enumerate();
+        let report = Report {
+            outcomes: outcomes.map(|(at, outcome)| (format!("step-{at}"), outcome)).collect(),
+            interrupted,
+            elapsed: Duration::ZERO,
+        };
+        assert_eq!(ended(&report), expected, "{report:?}");
+    }
+
+    #[test]
+    fn whatever_was_not_done_is_in_the_exit_code() {
+        let why = || "why".to_owned();
+        let failed = || Outcome::Failed(Failure::Journal(why()));
+        let differs = || Outcome::Failed(Failure::Differs(why()));
+        let (stale, refused) = (|| Outcome::Stale(why()), || Outcome::Refused(why()));
+        let (skipped, held) = (|| Outcome::Skipped(why()), || Outcome::Held(why()));
+        check(vec![], false, Exit::Done);
+        check(vec![Outcome::Done, Outcome::AlreadyDone, held()], false, Exit::Done);
+        check(vec![failed()], false, Exit::Failed);
+        check(vec![failed(), refused()], false, Exit::Failed);
+        check(vec![Outcome::AlreadyDone, skipped()], false, Exit::Failed);
+        check(vec![Outcome::Done, failed()], false, Exit::Partial);
+        check(vec![differs()], false, Exit::Partial);
+        check(vec![Outcome::Done, skipped()], false, Exit::Partial);
+        check(vec![stale(), failed()], false, Exit::Stale);
+        check(vec![Outcome::Done, stale()], false, Exit::Partial);
+        check(vec![refused(), skipped()], false, Exit::Refused);
+        check(vec![Outcome::NotTried], true, Exit::Interrupted);
+        check(vec![Outcome::Done, Outcome::NotTried], true, Exit::Partial);
     }
 }

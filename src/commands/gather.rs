@@ -96,12 +96,7 @@ pub async fn gather(
         why_gone: NOT_ASKED_FOR,
     };
     let mut plan = make(inputs);
-    // What a command is given for counts against no limit.
-    let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| controls.weakens(gate));
-    let owned = observed.owned(&loaded.estate.owner, &environment.name).count();
-    let owned = u64::try_from(owned).unwrap_or(u64::MAX);
-    plan.exceeded = exceeded(&plan, &environment.limits, owned, |step| !ordered(step));
-    plan.findings.splice(0..0, plan.exceeded.iter().map(over_limit));
+    told_limits(&mut plan, environment, (&loaded.estate.owner, &observed), &controls);
     plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
     let documents = objects
         .into_iter()
@@ -212,6 +207,20 @@ pub async fn still_open(
         "a guard has closed since the plan was made: {}",
         reasons.join("; ")
     ))
+}
+
+/// Says in a plan which limits it passes.
+pub(super) fn told_limits(
+    plan: &mut Plan,
+    environment: &Environment,
+    (owner, observed): (&str, &Observed),
+    controls: &Controls,
+) {
+    // What a command is given for counts against no limit.
+    let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| controls.weakens(gate));
+    let owned = observed.count_owned(owner, &environment.name);
+    plan.exceeded = exceeded(plan, &environment.limits, owned, |step| !ordered(step));
+    plan.findings.splice(0..0, plan.exceeded.iter().map(over_limit));
 }
 
 /// Says that an apply would refuse the plan.

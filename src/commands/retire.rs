@@ -3,7 +3,7 @@
 use super::apply::{Consent, finish};
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::{CommandError, Exit};
-use super::gather::{Gathered, header};
+use super::gather::{Gathered, header, told_limits};
 use super::limit_args::LimitArgs;
 use super::past_guards::reason;
 use super::{plan, recording};
@@ -154,7 +154,7 @@ async fn gather(
             "`environments/{name}.yaml` still asks for its gates: delete it, or the next `apply` makes them again"
         )));
     }
-    let plan = make(Inputs {
+    let mut plan = make(Inputs {
         header: header(loaded, environment, connection, (&[], now)),
         owner: &loaded.estate.owner,
         desired: &[],
@@ -165,6 +165,8 @@ async fn gather(
         renamed: &BTreeMap::new(),
         why_gone: "its environment is retired",
     });
+    let controls = Controls::default();
+    told_limits(&mut plan, environment, (&loaded.estate.owner, &observed), &controls);
     let unasked = plan.pending().map(|step| (step.kind, step.object.clone())).collect();
     Ok(Gathered {
         plan,
@@ -172,7 +174,7 @@ async fn gather(
         observed,
         rollouts: Vec::new(),
         judgement: Judgement::default(),
-        controls: Controls::default(),
+        controls,
         unasked,
         now,
     })

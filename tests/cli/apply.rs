@@ -55,6 +55,18 @@ fn an_apply_as_json_has_every_result_and_what_it_cost() {
     assert_eq!(document["interrupted"], false);
     assert_eq!(document["counts"]["done"], 9);
     assert_eq!(document["calls"]["writes"], 9);
+    let words = [
+        "done",
+        "already-done",
+        "stale",
+        "held",
+        "refused",
+        "failed",
+        "skipped",
+        "not-tried",
+    ];
+    assert!(words.iter().all(|word| document["counts"][word].is_u64()), "{document}");
+    assert!(document["seconds"].is_f64());
     let results = document["results"].as_array().unwrap();
     let steps = pending(&document);
     assert_eq!(results.len(), steps.len());

@@ -49,6 +49,10 @@ fn a_weakening_needs_a_name_and_a_reason_and_both_are_kept() {
         folder.run_words(&words).expect(64);
     }
     folder.run("plan dev --sandbox --reason because").expect(64);
+    folder
+        .run("apply dev --sandbox --plan dev.plan.json --override-guard soak --reason because")
+        .expect(64)
+        .says(&["give the option to `aksgate plan`"]);
     assert_eq!(before, folder.resources(|_, _| true), "nothing was written");
 
     folder.run(ALLOWED).expect(0);
@@ -124,10 +128,16 @@ fn gates_go_only_as_many_at_once_as_the_limit_says() {
         "deletes: 2 steps delete, and one apply may delete 1",
         "`--max-deletes 2`",
     ]);
+    let retire = "retire dev --sandbox --yes --reason why";
+    folder
+        .run(retire)
+        .expect(3)
+        .says(&["deletes: 4 steps delete", "`--max-deletes 4`"]);
     let refused = folder.run(&format!("{allowed} --format json")).expect(3).json();
     assert_eq!(refused["outcome"], "refused");
     folder.run(&format!("{allowed} --max-deletes 2")).expect(0);
     assert!(folder.is_settled("dev"));
+    folder.run(&format!("{retire} --max-deletes 2")).expect(0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn limits(deletes: u64, replaces: u64, weakenings: u64, share: &str) -> Limits {
 }
 
 fn owned(observed: &Observed) -> u64 {
-    observed.owned("us", "dev").count() as u64
+    observed.count_owned("us", "dev")
 }
 
 /// Which limits the plan from one estate to another passes where nothing is allowed, and how many objects count.
