@@ -163,6 +163,11 @@ const API_VERSIONS: Shape = Shape::Table(&table(
             "Management groups.",
         ),
         key(
+            "Microsoft.Network/firewallPolicies",
+            API_VERSION,
+            "Azure Firewall policies, which `egress --check` reads.",
+        ),
+        key(
             "Microsoft.ResourceGraph/resources",
             API_VERSION,
             "Queries of Azure Resource Graph.",

@@ -17,6 +17,7 @@ mod check;
 mod clusters;
 mod completions;
 mod defender;
+mod egress;
 mod every_gate;
 mod exemptions;
 mod faults;
