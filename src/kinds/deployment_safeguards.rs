@@ -47,6 +47,15 @@ impl ResourceKind for DeploymentSafeguards {
         json!({ "properties": merged })
     }
 
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        let excludes = observed.is_some_and(|observed| super::properties(observed).contains_key(EXCLUDED));
+        if excludes && !properties.contains_key(EXCLUDED) {
+            properties.insert(EXCLUDED.to_owned(), json!([]));
+        }
+        json!({ "properties": properties })
+    }
+
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         let (before, after) = match (before, after) {
             (None, None) => return Direction::Neutral,

@@ -30,6 +30,10 @@ impl ResourceKind for KubernetesExtension {
         desired.clone()
     }
 
+    fn rebuilt(&self, comparable: &Value, _observed: Option<&Value>) -> Value {
+        comparable.clone()
+    }
+
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
         match (before, after) {
             (None, Some(_)) => Direction::Tightens,

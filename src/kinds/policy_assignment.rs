@@ -1,6 +1,8 @@
 //! Policy assignments: where a gate stands and how far it is closed.
 
-use super::{Direction, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties, sorted_set};
+use super::{
+    Direction, ResourceKind, at, comparable_id, emptied, merge_metadata, own_metadata, properties, sorted_set,
+};
 use crate::diff::canonical_text;
 use crate::model::{Effect, MarkState, STATE_KEY, Stage};
 use serde_json::{Map, Value};
@@ -95,6 +97,13 @@ impl ResourceKind for PolicyAssignment {
             result.insert("identity".to_owned(), identity);
         }
         Value::Object(result)
+    }
+
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut rebuilt = comparable.as_object().cloned().unwrap_or_default();
+        let properties = emptied(properties(comparable), observed);
+        rebuilt.insert("properties".to_owned(), Value::Object(properties));
+        Value::Object(rebuilt)
     }
 
     fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {

@@ -6,6 +6,7 @@
 mod checked;
 pub mod file;
 mod make;
+pub mod reverse;
 #[cfg(test)]
 mod tests;
 
