@@ -12,11 +12,13 @@ pub mod error;
 mod evidence;
 mod failure;
 mod gather;
+mod import;
 mod init;
 mod inquiry;
 mod junit;
 mod lock;
 mod past_guards;
+mod pipeline;
 mod plan;
 mod preflight;
 mod promote;
@@ -35,6 +37,7 @@ mod show;
 mod sign_in;
 mod status;
 mod suites;
+mod summary;
 mod validate;
 mod verify;
 mod version;
@@ -66,6 +69,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Preflight(preflight::Args),
     Render(render::Args),
@@ -84,6 +88,7 @@ enum Command {
     Status(status::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
+    Pipeline(pipeline::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -94,6 +99,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Init(_) => "init",
+            Command::Import(_) => "import",
             Command::Validate(_) => "validate",
             Command::Preflight(_) => "preflight",
             Command::Render(_) => "render",
@@ -112,6 +118,7 @@ impl Command {
             Command::Status(_) => "status",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
+            Command::Pipeline(_) => "pipeline",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -162,6 +169,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::run(context, &args),
+        Command::Import(args) => import::run(context, &args).await,
         Command::Validate(args) => validate::run(context, &args),
         Command::Preflight(args) => preflight::run(context, &args).await,
         Command::Render(args) => render::run(context, &args),
@@ -180,6 +188,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Status(args) => status::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
+        Command::Pipeline(args) => pipeline::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

@@ -4,7 +4,7 @@ use super::checks::properties;
 use super::rollout::Order;
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Exemption, ExemptionCategory, Gate};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
@@ -98,6 +98,7 @@ fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments
             body: object.wire.clone(),
             depends_on: Vec::new(),
             replaces: None,
+            meanings: Meanings::new(),
         });
     }
 }
@@ -159,6 +160,7 @@ fn relax(
         body: json!({ "properties": properties }),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(())
 }
@@ -215,6 +217,7 @@ fn one(
             .into_iter()
             .collect(),
         replaces: former.map(|former| (former.id.clone(), why.to_owned())),
+        meanings: Meanings::new(),
     });
     Ok(())
 }

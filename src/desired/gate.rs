@@ -11,7 +11,7 @@ use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
-use crate::kinds::{Direction, Kind, Plane};
+use crate::kinds::{Direction, Kind, Meanings, Plane};
 use crate::lock::Unaccepted;
 use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
 use crate::observed::LiveObject;
@@ -199,6 +199,7 @@ impl<'a> Case<'a> {
             let live = same.map(|(object, _)| *object);
             roles(desired, sources, (gate, &mark), identity, (&id, live));
         }
+        let meanings = self.definition.meanings;
         desired.objects.extend(self.definition.rules);
         desired.objects.extend(self.definition.own);
         desired.objects.push(DesiredObject {
@@ -208,6 +209,7 @@ impl<'a> Case<'a> {
             body,
             depends_on,
             replaces,
+            meanings,
         });
         Ok(())
     }
@@ -256,8 +258,9 @@ impl<'a> Case<'a> {
             object.comparable(),
             kind.comparable(&kind.merged(&body, Some(&object.wire))),
         );
-        let there = kind.direction(Some(&before), Some(&after));
-        let back = kind.direction(Some(&after), Some(&before));
+        let direction =
+            |from: &Value, to: &Value| Direction::of(&kind.directions(Some(from), Some(to), &self.definition.meanings));
+        let (there, back) = (direction(&before, &after), direction(&after, &before));
         Ok(there == Direction::Neutral || there == Direction::Weakens && back == Direction::Tightens)
     }
 
@@ -654,6 +657,7 @@ fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: 
         body: object.wire.clone(),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     };
     for object in live {
         desired.objects.push(as_it_is(object));

@@ -12,7 +12,7 @@ pub use closing::{lets_through, without_pauses};
 
 use crate::desired::{Desired, DesiredObject};
 use crate::diff::changes;
-use crate::kinds::{Kind, principal_of};
+use crate::kinds::{Kind, Meanings, principal_of};
 use crate::model::{Mark, ResourceId, Scope, Timestamp};
 use crate::observed::{LiveObject, Observed};
 use crate::remark::{Finding, Held, Reason};
@@ -153,6 +153,7 @@ pub fn reverse(writes: &[Written], ground: Ground<'_>) -> Result<Reversal, Forge
         body: object.wire.clone(),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     }));
     reversal.objects.extend(put_back);
     Ok(reversal)
@@ -357,7 +358,15 @@ fn write(
         body,
         depends_on: Vec::new(),
         replaces: None,
+        meanings: meanings(case, ground),
     }))
+}
+
+/// What the parameters of an object are to its rules, as the estate says; nothing is known of one that it has no more.
+fn meanings(case: &Case<'_>, ground: Ground<'_>) -> Meanings {
+    let mut wanted = ground.wanted.objects.iter();
+    let wanted = wanted.rfind(|wanted| wanted.kind == case.kind && wanted.id == case.id);
+    wanted.map(|wanted| wanted.meanings.clone()).unwrap_or_default()
 }
 
 /// Why a role or an exemption has no assignment to hang on, if it has none.

@@ -1,8 +1,8 @@
 //! A run that is taken back may close a gate: then it is a step like any other, and its guards are asked.
 
-use super::{Case, Ground, reason};
+use super::{Case, Ground, meanings, reason};
 use crate::desired::DesiredObject;
-use crate::kinds::{Direction, Kind, Plane};
+use crate::kinds::{Direction, Kind, Meanings, Plane};
 use crate::model::{MarkState, STATE_KEY};
 use crate::observed::{LiveObject, Observed};
 use crate::remark::Reason;
@@ -38,7 +38,7 @@ pub(super) fn judge(
     };
     let before = live.comparable();
     let same_content = digest(&before).is_some() && digest(&before) == digest(after);
-    if !same_content && !only_weakens(kind, &before, after) {
+    if !same_content && !only_weakens((kind, &meanings(case, ground)), &before, after) {
         return Judgement::Closed(reason(
             "generation",
             "it denies, and would hold back in place what nobody has reported on: change the estate's files, and `apply` lets a successor \
@@ -167,8 +167,8 @@ fn digest(document: &Value) -> Option<String> {
 }
 
 /// Whether a change lets through more than before, and holds nothing back besides.
-fn only_weakens(kind: Kind, before: &Value, after: &Value) -> bool {
-    let there = kind.direction(Some(before), Some(after));
-    let back = kind.direction(Some(after), Some(before));
+fn only_weakens((kind, meanings): (Kind, &Meanings), before: &Value, after: &Value) -> bool {
+    let direction = |from: &Value, to: &Value| Direction::of(&kind.directions(Some(from), Some(to), meanings));
+    let (there, back) = (direction(before, after), direction(after, before));
     there == Direction::Neutral || there == Direction::Weakens && back == Direction::Tightens
 }
