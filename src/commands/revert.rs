@@ -4,6 +4,7 @@ use super::apply::{Consent, finish};
 use super::context::{Connection, Context, LoadedEstate, arm_error};
 use super::error::{CommandError, Exit};
 use super::gather::{self, Gathered};
+use super::limit_args::LimitArgs;
 use super::past_guards::PastGuards;
 use super::{plan, recording};
 use crate::catalog::role_name;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   aksgate revert run-20270104-080000-0d3ac5aa5d1e --plan-only
   aksgate revert run-20270104-080000-0d3ac5aa5d1e
-  aksgate revert run-20270104-080000-0d3ac5aa5d1e --yes --allow-weakening exposure")]
+  aksgate revert run-20270104-080000-0d3ac5aa5d1e --allow-weakening exposure --reason 'too early'")]
 pub(super) struct Args {
     /// The run, as `aksgate runs` names it
     run: String,
@@ -37,7 +38,7 @@ pub(super) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Allow the steps that weaken this gate or object; can be given more than once
+    /// Allow the steps that weaken this gate or object, for the --reason that is given; can be given more than once
     #[arg(long, value_name = "NAME")]
     allow_weakening: Vec<String>,
     /// Where the journals lie, and that of this run is kept [default: .aksgate/runs of the estate]
@@ -45,9 +46,12 @@ pub(super) struct Args {
     journal: Option<PathBuf>,
     #[command(flatten)]
     past: PastGuards,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let reason = args.past.reason_for(!args.allow_weakening.is_empty())?;
     let loaded = context.estate()?;
     let past = recording::read(&recording::folder(&loaded.dir, args.journal.as_deref()), &args.run)?;
     let environment = of_this_estate(&past, &loaded)?;
@@ -67,6 +71,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let consent = Consent {
         yes: args.yes,
         weakenings: &args.allow_weakening,
+        reason: reason.as_deref(),
+        limits: &args.limits,
         command: &format!("revert {}", past.start.run),
         journal: args.journal.as_deref(),
     };

@@ -310,7 +310,7 @@ fn write(
     }
     let mut body = kind.rebuilt(before, live.map(|live| &live.wire));
     let mark = case.mark(before, ground);
-    if kind.hangs_on_assignment()
+    if matches!(kind, Kind::RoleAssignment | Kind::PolicyExemption)
         && let Some(why) = hangs_on_nothing(case, (before, mark.as_ref()), ground, put_back)
     {
         return Way::Hold(reason("state", why));

@@ -6,6 +6,8 @@ use aksgate::kinds::Kind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a person says who means it.
+const FREELY: &str = " --reason r --max-deletes 99 --max-weakenings 99 --max-share 100%";
 const DEV: &str = "environments/dev.yaml";
 
 /// The last run of a folder.
@@ -62,7 +64,7 @@ fn a_change_is_taken_back_and_the_files_that_still_ask_for_it_are_named() {
         "excludeNamespaces: [ingress, edge]",
     );
     folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --reason r --max-weakenings 9")
         .expect(0);
     let run = last(&folder);
     let changed = stands(&folder);
@@ -120,7 +122,7 @@ fn a_first_apply_leaves_nothing_when_it_is_taken_back_and_everything_when_that_i
         .run(&format!("revert {run} --sandbox --plan-only --format json"))
         .expect(0)
         .json();
-    let mut line = format!("revert {run} --sandbox --yes");
+    let mut line = format!("revert {run} --sandbox --yes{FREELY}");
     for step in pending(&plan).into_iter().filter(|step| step["direction"] == "weakens") {
         let name = step["gate"].as_str().unwrap_or(step["object"].as_str().unwrap());
         line.push_str(&format!(" --allow-weakening {name}"));
@@ -152,7 +154,9 @@ fn an_environment_that_was_retired_comes_back_as_it_was() {
     );
     folder.run("apply dev --sandbox --yes --quiet").expect(0);
     let before = stands(&folder);
-    folder.run("retire dev --sandbox --yes --reason mistake").expect(0);
+    folder
+        .run("retire dev --sandbox --yes --reason mistake --max-deletes 99 --max-weakenings 99 --max-share 100%")
+        .expect(0);
     let run = last(&folder);
     let done = folder.run(&format!("revert {run} --sandbox --yes")).expect(0);
     let text = words(&done.stdout);
@@ -180,8 +184,9 @@ fn what_moved_since_is_left_and_the_rest_is_taken_back() {
             json!(["/subscriptions/0a000000-0000-4000-8000-000000000002/resourceGroups/x"]);
         wire["systemData"]["lastModifiedBy"] = json!("eve@contoso.com");
     });
-    let line =
-        format!("revert {run} --sandbox --yes --allow-weakening pod-security --allow-weakening image-governance");
+    let line = format!(
+        "revert {run} --sandbox --yes --allow-weakening pod-security --allow-weakening image-governance{FREELY}"
+    );
     let done = folder.run(&line).expect(0);
     let text = words(&done.stdout);
     assert!(
@@ -210,7 +215,7 @@ fn a_run_that_was_killed_is_taken_back_as_far_as_it_came() {
         .expect(0)
         .json();
     assert!(!outline(&plan).is_empty(), "{plan}");
-    let mut line = format!("revert {run} --yes");
+    let mut line = format!("revert {run} --yes{FREELY}");
     for step in pending(&plan).into_iter().filter(|step| step["direction"] == "weakens") {
         line.push_str(&format!(
             " --allow-weakening {}",
