@@ -56,25 +56,13 @@ pub(super) struct Args {
 impl Args {
     /// The reason that was given: all that goes past a guard or weakens has one, and one that is asked for by nothing is a mistake.
     fn reason(&self) -> Result<Option<String>, CommandError> {
-        let reason = self.past.reason()?;
         if self.plan.is_some() && self.past.names_any() {
             return Err(
                 CommandError::usage("`--override-guard` is given with `--plan`; nothing was written")
                     .hint("a saved plan says itself past which guards it goes: give the option to `aksgate plan`"),
             );
         }
-        let weakens = !self.allow_weakening.is_empty();
-        match &reason {
-            None if weakens => Err(
-                CommandError::usage("`--allow-weakening` needs a reason; nothing was written")
-                    .hint("add `--reason TEXT`: it is kept in the journal and in the mark of what is weakened"),
-            ),
-            Some(_) if !weakens && !self.past.names_any() => Err(CommandError::usage(
-                "`--reason` is given, and nothing asks for one; nothing was written",
-            )
-            .hint("it belongs to `--allow-weakening GATE` or `--override-guard GUARD`")),
-            _ => Ok(reason),
-        }
+        self.past.reason_for(!self.allow_weakening.is_empty())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Scope, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
+use crate::plan::reverse::lets_through;
 use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Step, exceeded, make};
 use crate::render::Renderer;
 use serde_json::Value;
@@ -195,7 +196,12 @@ pub async fn still_open(
     let live = gathered.observed.get(step.kind, &step.object).map(|live| &live.wire);
     let after = found.map(|object| step.kind.comparable(&step.kind.merged(&object.body, live)));
     let planned = step.after.clone().filter(|_| step.action != Action::Delete);
-    if after == planned {
+    let open = match (&after, &planned) {
+        // What closes no further than it may now is let through too.
+        (Some(after), Some(planned)) => after == planned || lets_through(step.kind, after, planned),
+        (after, planned) => after == planned,
+    };
+    if open {
         return Ok(());
     }
     let held = wanted.held.iter().filter(|held| held.subject == *gate);

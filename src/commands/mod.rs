@@ -30,6 +30,7 @@ mod recording;
 mod render;
 mod resolving;
 mod retire;
+mod revert;
 mod rollout;
 mod runs;
 mod sandbox;
@@ -79,6 +80,7 @@ enum Command {
     Show(show::Args),
     Apply(apply::Args),
     Runs(runs::Args),
+    Revert(revert::Args),
     Rollout(rollout::Args),
     Retire(retire::Args),
     Promote(promote::Args),
@@ -110,6 +112,7 @@ impl Command {
             Command::Show(_) => "show",
             Command::Apply(_) => "apply",
             Command::Runs(_) => "runs",
+            Command::Revert(_) => "revert",
             Command::Rollout(_) => "rollout",
             Command::Retire(_) => "retire",
             Command::Promote(_) => "promote",
@@ -181,6 +184,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Show(args) => show::run(context, &args),
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Runs(args) => runs::run(context, &args),
+        Command::Revert(args) => revert::run(context, &args).await,
         Command::Rollout(args) => rollout::run(context, &args).await,
         Command::Retire(args) => retire::run(context, &args).await,
         Command::Promote(args) => promote::run(context, &args).await,

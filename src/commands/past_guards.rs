@@ -29,6 +29,22 @@ impl PastGuards {
         !self.override_guard.is_empty()
     }
 
+    /// Returns the reason that was given: all that goes past a guard or weakens has one, and one that nothing asks for is a mistake.
+    pub fn reason_for(&self, weakens: bool) -> Result<Option<String>, CommandError> {
+        let reason = self.reason()?;
+        match &reason {
+            None if weakens => Err(
+                CommandError::usage("`--allow-weakening` needs a reason; nothing was written")
+                    .hint("add `--reason TEXT`: it is kept in the journal and in the mark of what is weakened"),
+            ),
+            Some(_) if !weakens && !self.names_any() => Err(CommandError::usage(
+                "`--reason` is given, and nothing asks for one; nothing was written",
+            )
+            .hint("it belongs to `--allow-weakening GATE` or `--override-guard GUARD`")),
+            _ => Ok(reason),
+        }
+    }
+
     /// Returns the reason, if one is given.
     pub fn reason(&self) -> Result<Option<String>, CommandError> {
         self.reason.as_deref().map(reason).transpose()

@@ -5,7 +5,7 @@ use super::context::{Context, LoadedEstate};
 use super::error::{CommandError, Exit};
 use crate::apply::{Failure, Outcome, Report, Writing};
 use crate::clock::Stopwatch;
-use crate::journal::{End, FORMAT_VERSION, Intent, Journal, Record, Settled, Start};
+use crate::journal::{self, End, FORMAT_VERSION, Intent, Journal, Record, Run, Settled, Start};
 use crate::model::{Period, Timestamp};
 use crate::plan::{Plan, Step};
 use crate::store::{self, Lock};
@@ -17,6 +17,23 @@ const FOLDER: &str = ".aksgate";
 /// Returns where the journals lie: where the caller says, else in the estate.
 pub(super) fn folder(estate: &Path, journal: Option<&Path>) -> PathBuf {
     journal.map_or_else(|| estate.join(FOLDER).join("runs"), Path::to_path_buf)
+}
+
+/// Reads the journal of a run.
+///
+/// # Errors
+/// There is no such run, or its journal cannot be read.
+pub(super) fn read(folder: &Path, id: &str) -> Result<Run, CommandError> {
+    let found = journal::read(folder, id).map_err(|error| {
+        CommandError::failed(format!("the journal of `{id}` cannot be read"))
+            .detail(format!("in `{}`", folder.display()))
+            .caused_by(&error)
+    })?;
+    found.ok_or_else(|| {
+        CommandError::failed(format!("no run `{id}`"))
+            .detail(format!("in `{}`", folder.display()))
+            .hint("`aksgate runs` lists those that there are")
+    })
 }
 
 /// Keeps other applies of an environment on this machine out, as long as the value lives.

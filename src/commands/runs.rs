@@ -71,16 +71,7 @@ fn list(context: &Context, folder: &Path) -> Result<Exit, CommandError> {
 }
 
 fn show(context: &Context, folder: &Path, id: &str) -> Result<Exit, CommandError> {
-    let found = journal::read(folder, id).map_err(|error| {
-        CommandError::failed(format!("the journal of `{id}` cannot be read"))
-            .detail(format!("in `{}`", folder.display()))
-            .caused_by(&error)
-    })?;
-    let Some(run) = found else {
-        return Err(CommandError::failed(format!("no run `{id}`"))
-            .detail(format!("in `{}`", folder.display()))
-            .hint("`aksgate runs` lists those that there are"));
-    };
+    let run = recording::read(folder, id)?;
     let printer = &context.printer;
     let verbose = printer.verbosity == crate::view::printer::Verbosity::Verbose;
     printer.data(&match printer.format {

@@ -32,13 +32,11 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) {
             continue;
         };
         match gate.renamed_from.as_deref() {
-            Some(former) if stands(name) && !stands(former) => {
-                if said.insert((&gate.name, former)) {
-                    let sentence = format!(
-                        "nothing stands under its former name `{former}` any more: `renamedFrom` can be taken out of the file"
-                    );
-                    desired.findings.push(finding(name, sentence));
-                }
+            Some(former) if stands(name) && !stands(former) && said.insert((&gate.name, former)) => {
+                let sentence = format!(
+                    "nothing stands under its former name `{former}` any more: `renamedFrom` can be taken out of the file"
+                );
+                desired.findings.push(finding(name, sentence));
             }
             None if !stands(name) => {
                 let gone = live.iter().filter(|(object, mark)| {

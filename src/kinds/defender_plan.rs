@@ -99,6 +99,49 @@ impl ResourceKind for DefenderPlan {
         json!({ "properties": merged })
     }
 
+    /// An extension that was off is stated only where the plan lists it: Azure refuses those that a cloud does not have.
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        let observed = observed.map(self::properties).unwrap_or_default();
+        let listed = list(&observed);
+        let mut settings = match properties.remove("extensionSettings") {
+            Some(Value::Object(settings)) => settings,
+            _ => Map::new(),
+        };
+        let extensions = match properties.remove("extensions") {
+            Some(Value::Object(extensions)) => extensions,
+            _ => Map::new(),
+        };
+        let stated = extensions.iter().filter(|(name, on)| {
+            **on == true
+                || listed
+                    .iter()
+                    .any(|listed| self::name(listed).eq_ignore_ascii_case(name))
+        });
+        let stated = stated.map(|(name, on)| {
+            let mut extension = json!({"name": name, "isEnabled": truth(*on == true)});
+            if let (Some(extension), Some(Value::Object(settings))) = (extension.as_object_mut(), settings.remove(name))
+            {
+                let sent = settings.into_iter().map(|(key, value)| match value.as_str() {
+                    Some("true") => (key, Value::from(truth(true))),
+                    Some("false") => (key, Value::from(truth(false))),
+                    _ => (key, value),
+                });
+                extension.insert(ADDITIONAL.to_owned(), Value::Object(sent.collect()));
+            }
+            extension
+        });
+        let stated: Vec<Value> = stated.collect();
+        if is_standard(&properties) {
+            properties.insert("extensions".to_owned(), Value::from(stated));
+        }
+        let enforced = properties.get("enforce").is_some_and(is_true);
+        if enforced || observed.get("enforce").is_some_and(is_true) {
+            properties.insert("enforce".to_owned(), Value::from(truth(enforced)));
+        }
+        json!({ "properties": properties })
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let off = json!({"properties": {"pricingTier": "Free", "extensions": {}}});
         let (before, after) = (before.unwrap_or(&off), after.unwrap_or(&off));

@@ -49,6 +49,15 @@ impl ResourceKind for DeploymentSafeguards {
         json!({ "properties": merged })
     }
 
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        let excludes = observed.is_some_and(|observed| super::properties(observed).contains_key(EXCLUDED));
+        if excludes && !properties.contains_key(EXCLUDED) {
+            properties.insert(EXCLUDED.to_owned(), json!([]));
+        }
+        json!({ "properties": properties })
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let (before, after) = match (before, after) {
             (None, None) => return Vec::new(),

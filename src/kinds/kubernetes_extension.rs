@@ -30,6 +30,10 @@ impl ResourceKind for KubernetesExtension {
         desired.clone()
     }
 
+    fn rebuilt(&self, comparable: &Value, _observed: Option<&Value>) -> Value {
+        comparable.clone()
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let told = |direction, text: &str| vec![FieldDirection::told(direction, text)];
         match (before, after) {

@@ -112,6 +112,24 @@ impl ResourceKind for ManagedCluster {
         cluster
     }
 
+    /// A sensor that was off is switched off by its switches, and no longer has a workspace.
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut rebuilt = comparable.clone();
+        let live = observed.and_then(sensor);
+        let Some(live) = live.as_ref().and_then(Value::as_object) else {
+            return rebuilt;
+        };
+        if let Some(wanted) = object_at(&mut rebuilt, &SENSOR) {
+            for key in live.keys().filter(|key| SWITCHES.contains(&key.as_str())) {
+                wanted.entry(key.as_str()).or_insert_with(|| json!({"enabled": false}));
+            }
+            if live.contains_key(WORKSPACE) {
+                wanted.entry(WORKSPACE).or_insert(Value::Null);
+            }
+        }
+        rebuilt
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let mut found = addon(before, after);
         found.extend(sensor_changes(before, after));

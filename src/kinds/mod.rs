@@ -69,6 +69,10 @@ trait ResourceKind {
     /// Returns the wire document to write so that `desired` holds and what aksgate does not own stays as observed.
     fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value;
 
+    /// Returns the desired document that brings an object back to a comparable form: what is observed besides is stated as empty where
+    /// that is possible.
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value;
+
     /// Returns what a change between comparable documents does, field by field; none stands for an absent object. `meanings` says what
     /// its parameters are to the rules.
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection>;
@@ -205,6 +209,12 @@ impl Kind {
         self.knowledge().merged(desired, observed)
     }
 
+    /// Returns the desired document that brings an object back to a comparable form. Not everything can be put back: the caller compares
+    /// what is merged of it.
+    pub fn rebuilt(self, comparable: &Value, observed: Option<&Value>) -> Value {
+        self.knowledge().rebuilt(comparable, observed)
+    }
+
     /// Returns the settings of a wire document that are somebody else's; none where the whole object is ours.
     ///
     /// A write must leave them as they are.
@@ -253,6 +263,16 @@ fn properties(wire: &Value) -> Map<String, Value> {
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default()
+}
+
+/// Returns properties in which the lists that are observed and not among them are stated as empty: otherwise they would stay.
+fn emptied(mut properties: Map<String, Value>, observed: Option<&Value>) -> Map<String, Value> {
+    for (key, value) in observed.map(self::properties).unwrap_or_default() {
+        if value.is_array() && !properties.contains_key(&key) {
+            properties.insert(key, Value::Array(Vec::new()));
+        }
+    }
+    properties
 }
 
 /// Returns an id in lower case if the text is one, else the text.

@@ -2,8 +2,8 @@
 
 use super::direction::of_meaning;
 use super::{
-    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties,
-    sorted_set,
+    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, emptied, merge_metadata, own_metadata,
+    properties, sorted_set,
 };
 use crate::diff::canonical_text;
 use crate::model::{Effect, MarkState, Meaning, STATE_KEY, Stage};
@@ -99,6 +99,13 @@ impl ResourceKind for PolicyAssignment {
             result.insert("identity".to_owned(), identity);
         }
         Value::Object(result)
+    }
+
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        let mut rebuilt = comparable.as_object().cloned().unwrap_or_default();
+        let properties = emptied(properties(comparable), observed);
+        rebuilt.insert("properties".to_owned(), Value::Object(properties));
+        Value::Object(rebuilt)
     }
 
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection> {

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 pub(super) struct PolicyDefinition;
 
+/// The modes of definitions of ours and their spelling, which ARM changes in its answers.
+const MODES: [&str; 3] = ["All", "Indexed", "Microsoft.Kubernetes.Data"];
+
 impl ResourceKind for PolicyDefinition {
     fn comparable(&self, wire: &Value) -> Value {
         let properties = properties(wire);
@@ -44,6 +47,21 @@ impl ResourceKind for PolicyDefinition {
         merged_definition(desired, observed)
     }
 
+    fn rebuilt(&self, comparable: &Value, _observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        let mode = properties.get("mode").and_then(Value::as_str).unwrap_or_default();
+        if let Some(known) = MODES.iter().find(|known| known.eq_ignore_ascii_case(mode)) {
+            properties.insert("mode".to_owned(), Value::from(*known));
+        }
+        let template = properties.get_mut("policyRule");
+        let template = template.and_then(|rule| rule.pointer_mut("/then/details/templateInfo"));
+        if let Some(template) = template {
+            pack(template);
+        }
+        properties.insert("policyType".to_owned(), Value::from("Custom"));
+        json!({ "properties": properties })
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         // A definition acts only through an assignment, whose own step has the direction of its coming and going.
         let (Some(before), Some(after)) = (before, after) else {
@@ -57,6 +75,21 @@ impl ResourceKind for PolicyDefinition {
             .map(|key| FieldDirection::told(Direction::Weakens, format!("`{key}`, which is another one")))
             .collect()
     }
+}
+
+/// Puts what was shown of a Base64 text back into one.
+fn pack(template: &mut Value) {
+    let Some(template) = template.as_object_mut() else {
+        return;
+    };
+    let Some(mut inside) = template.remove("template") else {
+        return;
+    };
+    if let (Some(place), Some(rego)) = (inside.pointer_mut("/spec/targets/0/rego"), template.remove("rego")) {
+        *place = rego;
+    }
+    let content = BASE64.encode(inside.to_string().as_bytes());
+    template.insert("content".to_owned(), Value::from(content));
 }
 
 /// Shows what a Base64 text holds, so that a change of a rule is a change of its lines; what it does not hold stays as it is.

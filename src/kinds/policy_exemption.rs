@@ -1,8 +1,8 @@
 //! Policy exemptions: what is let off a gate, for how long.
 
 use super::{
-    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties,
-    sorted_set,
+    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, emptied, merge_metadata, own_metadata,
+    properties, sorted_set,
 };
 use crate::diff::canonical_text;
 use crate::model::Timestamp;
@@ -66,6 +66,10 @@ impl ResourceKind for PolicyExemption {
         merged.extend(stated);
         merged.insert("metadata".to_owned(), Value::Object(metadata));
         json!({ "properties": merged })
+    }
+
+    fn rebuilt(&self, comparable: &Value, observed: Option<&Value>) -> Value {
+        json!({ "properties": emptied(properties(comparable), observed) })
     }
 
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {

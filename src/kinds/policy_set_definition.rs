@@ -56,6 +56,26 @@ impl ResourceKind for PolicySetDefinition {
         merged_definition(desired, observed)
     }
 
+    fn rebuilt(&self, comparable: &Value, _observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        let members = properties.get("policyDefinitions").and_then(Value::as_object);
+        let members: Vec<Value> = members
+            .into_iter()
+            .flatten()
+            .map(|(reference, member)| {
+                let mut member = member.as_object().cloned().unwrap_or_default();
+                member.insert(
+                    "policyDefinitionReferenceId".to_owned(),
+                    Value::from(reference.as_str()),
+                );
+                Value::Object(member)
+            })
+            .collect();
+        properties.insert("policyDefinitions".to_owned(), Value::from(members));
+        properties.insert("policyType".to_owned(), Value::from("Custom"));
+        json!({ "properties": properties })
+    }
+
     fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection> {
         // A set acts only through its assignment, whose own step has the direction of its coming and going.
         let (Some(before), Some(after)) = (before, after) else {

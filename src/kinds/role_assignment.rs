@@ -47,6 +47,14 @@ impl ResourceKind for RoleAssignment {
         json!({ "properties": merged })
     }
 
+    fn rebuilt(&self, comparable: &Value, _observed: Option<&Value>) -> Value {
+        let mut properties = properties(comparable);
+        if let Some(Value::String(role)) = properties.get_mut("roleDefinitionId") {
+            *role = format!("/providers/Microsoft.Authorization/roleDefinitions/{role}");
+        }
+        json!({ "properties": properties })
+    }
+
     /// A role lets an identity deploy; it holds nothing back and lets nothing in.
     fn directions(&self, _: Option<&Value>, _: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         Vec::new()

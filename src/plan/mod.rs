@@ -8,6 +8,7 @@ pub mod file;
 mod limits;
 mod make;
 mod references;
+pub mod reverse;
 #[cfg(test)]
 mod tests;
 

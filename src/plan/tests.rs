@@ -4,8 +4,10 @@ mod enablement;
 mod limits;
 mod order;
 mod renamed;
+mod reversal;
 mod rings;
 
+use super::reverse::Written;
 use super::*;
 use crate::catalog::Catalog;
 use crate::config::{
@@ -29,6 +31,8 @@ const SUBSCRIPTION: &str = "0a000000-0000-4000-8000-000000000001";
 struct Azure {
     objects: BTreeMap<(Kind, ResourceId), Value>,
     writes: u64,
+    /// What each write found and left, as a journal would say it.
+    journal: Vec<Written>,
 }
 
 impl Azure {
@@ -118,7 +122,9 @@ impl Azure {
             let step = plan.pending().find(ready).expect("no step waits for ever");
             done.insert(&step.id);
             let key = (step.kind, step.object.clone());
+            let before = self.objects.get(&key).map(|wire| step.kind.comparable(wire));
             if step.action == Action::Delete {
+                self.journal.push(reversal::written(step, before, None));
                 self.objects.remove(&key);
                 continue;
             }
@@ -143,6 +149,8 @@ impl Azure {
                     .to_text()
                 );
             }
+            let after = Some(step.kind.comparable(&body));
+            self.journal.push(reversal::written(step, before, after));
             self.put(step.kind, &step.object, body);
         }
     }

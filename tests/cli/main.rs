@@ -45,6 +45,7 @@ mod reference;
 mod renamed;
 mod render;
 mod retire;
+mod revert;
 mod rollout;
 mod runs;
 mod sandbox;

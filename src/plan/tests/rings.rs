@@ -44,7 +44,7 @@ pub(super) fn guarded() -> Azure {
     azure
 }
 
-fn observe(azure: &Azure) -> Observed {
+pub(super) fn observe(azure: &Azure) -> Observed {
     let mut observed = azure.observe();
     for cluster in &mut observed.clusters {
         cluster.location = cluster.id.name().to_owned();
@@ -52,7 +52,7 @@ fn observe(azure: &Azure) -> Observed {
     observed
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_seconds(10 * 86_400)
 }
 
