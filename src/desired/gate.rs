@@ -7,7 +7,7 @@ use super::checks::properties;
 use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
 use super::content::{Definition, definition, no_effect, parameters};
 use super::identity::{identity, keep_roles, roles};
-use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_name, undone_to};
+use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, needs_approval, position_name, undone_to};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
@@ -48,6 +48,7 @@ pub(super) fn add(
 ) -> Result<(), DesiredError> {
     let live = live_assignments(sources, gate);
     if gate.target == Stage::Off {
+        desired.rollouts.extend(as_it_is(sources, gate, &live));
         return Ok(()); // an assignment that is there is no longer wanted
     }
     desired.findings.extend(rules::findings(sources, gate));
@@ -71,13 +72,20 @@ impl<'a> Case<'a> {
     fn add(self, desired: &mut Desired) -> Result<(), DesiredError> {
         let (sources, gate) = (self.sources, self.gate);
         let enables = gate.kind == InitiativeKind::Enablement;
-        let all: Vec<&LiveObject> = self.live.iter().map(|(object, _)| *object).collect();
         let identity = identity(sources, gate)?;
         let fits = |object: &LiveObject| {
             points_at(object, &self.definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
         };
-        if !enables && all.iter().any(|object| denies_in_part(object, &self.definition)) {
-            keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
+        let in_part = |(object, _): &Assigned<'_>| denies_in_part(object, &self.definition);
+        if !enables && self.live.iter().any(in_part) {
+            keep(
+                desired,
+                sources,
+                gate,
+                &self.live,
+                "override",
+                DENIES_IN_PART.to_owned(),
+            );
             return Ok(());
         }
         let same = self.same(&fits)?;
@@ -94,7 +102,7 @@ impl<'a> Case<'a> {
             .map(|found| found.sentence.as_str())
             .collect();
         if same.is_none() && !self.live.is_empty() && !differs.is_empty() {
-            keep(desired, sources, gate, &all, "lock", differs.join("; "));
+            keep(desired, sources, gate, &self.live, "lock", differs.join("; "));
             return Ok(());
         }
         let stands = match gate.kind {
@@ -138,7 +146,7 @@ impl<'a> Case<'a> {
             return Ok(());
         };
         if let Some(sentence) = self.taken(&id).or_else(|| self.full(same.is_none())) {
-            keep(desired, sources, gate, &all, "state", sentence);
+            keep(desired, sources, gate, &self.live, "state", sentence);
             return Ok(());
         }
         let higher = self.higher(desired, (&id, &known), &decision);
@@ -422,12 +430,15 @@ impl<'a> Case<'a> {
         let ladder = ladder(sources, gate);
         let name = |position| position_name(gate, ladder, position);
         let before = self.live.iter().filter(|(object, _)| higher.contains(object));
+        let stands = known.standing.as_ref().map(|standing| standing.position);
+        let step = (stands.unwrap_or(Position::Off), decision.position);
         GateRollout {
             gate: gate.name.clone(),
             way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
-            stands: known.standing.as_ref().map(|standing| standing.position),
+            stands,
             since: known.standing.as_ref().and_then(|standing| standing.since),
             goes: decision.position,
+            by_approval: needs_approval(sources, gate, step),
             target: Position::of(gate.target),
             held: decision.held.clone().map(|(position, holds)| (name(position), holds)),
             generation: mark.generation,
@@ -592,7 +603,14 @@ const DENIES_IN_PART: &str =
     "overrides that aksgate did not set make a part of the gate deny; this version leaves the whole gate as it is";
 
 /// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
-fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject], guard: &str, sentence: String) {
+fn keep(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    gate: &Gate,
+    live: &[Assigned<'_>],
+    guard: &str,
+    sentence: String,
+) {
     let held = held_generation(gate, "change of content".to_owned(), sentence);
     let reasons = held.reasons.into_iter().map(|reason| Reason {
         guard: guard.to_owned(),
@@ -602,7 +620,37 @@ fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveO
         reasons: reasons.collect(),
         ..held
     });
-    keep_objects(desired, sources, gate, live);
+    desired.rollouts.extend(as_it_is(sources, gate, live));
+    let objects: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
+    keep_objects(desired, sources, gate, &objects);
+}
+
+/// Where a gate stands of which nothing is decided: it stays as it is, or is no longer wanted.
+fn as_it_is(sources: Sources<'_>, gate: &Gate, live: &[Assigned<'_>]) -> Option<GateRollout> {
+    let (newest, mark) = live.last()?;
+    let state = newest.mark_state().unwrap_or_default();
+    let ladder = ladder(sources, gate);
+    let name = |position| position_name(gate, ladder, position);
+    let position = |object: &LiveObject| standing((gate, None), ladder, object, &state.digest).position;
+    let stands = live.iter().map(|(object, _)| position(object)).max()?;
+    let target = Position::of(gate.target);
+    let before = live.iter().filter(|(object, _)| object.id != newest.id);
+    Some(GateRollout {
+        gate: gate.name.clone(),
+        way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
+        stands: Some(stands),
+        since: state.since,
+        goes: if target == Position::Off { target } else { stands },
+        by_approval: false,
+        target,
+        held: None,
+        generation: mark.generation,
+        before: before
+            .map(|(object, mark)| (mark.generation, name(position(object))))
+            .collect(),
+        paused: state.paused,
+        overrides: state.overrides,
+    })
 }
 
 fn held_generation(gate: &Gate, what: String, sentence: String) -> Held {

@@ -48,6 +48,7 @@ mod schema;
 mod secrets;
 mod show;
 mod stale;
+mod status;
 mod validate;
 mod verify;
 mod version;
