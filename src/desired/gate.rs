@@ -3,6 +3,7 @@
 //! A gate has one assignment for each generation of its content: a change that tightens, or cannot be compared, of a gate that denies
 //! climbs as a second assignment beside the first one, which goes only when it is overtaken. So there is never a gap.
 
+use super::by_hand::taken_back;
 use super::checks::properties;
 use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
 use super::content::{Definition, definition, no_effect, parameters};
@@ -23,10 +24,10 @@ use std::collections::BTreeSet;
 /// How many assignments a scope takes (the Azure subscription-limits page).
 const MOST_ASSIGNMENTS: usize = 200;
 /// How many overrides an assignment takes (governance/policy/concepts/assignment-structure).
-const MOST_OVERRIDES: usize = 10;
+pub(super) const MOST_OVERRIDES: usize = 10;
 
 /// A live assignment, and whose it is.
-type Assigned<'a> = (&'a LiveObject, Mark);
+pub(super) type Assigned<'a> = (&'a LiveObject, Mark);
 
 /// A gate with what is known of it.
 struct Case<'a> {
@@ -166,7 +167,7 @@ impl<'a> Case<'a> {
                 }),
         };
         let beyond = match (same, sources.controls.orders.get(&gate.name)) {
-            (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. })) if !enables => {
+            (Some((object, _)), None | Some(Order::Relax { .. })) if !enables => {
                 further((ladder(sources, gate), &self.definition), object, decision.position)
             }
             _ => BTreeSet::new(),
@@ -267,9 +268,8 @@ impl<'a> Case<'a> {
         let state = newest.and_then(|(object, _)| object.mark_state());
         let live = state.and_then(|state| state.paused);
         match self.sources.controls.orders.get(&self.gate.name) {
-            None | Some(Order::Relax { .. }) => live,
-            Some(Order::Resume) => None,
-            Some(Order::Pause { reason } | Order::Undo { reason, .. }) => Some(reason.clone()),
+            Some(Order::Undo { reason, .. }) => Some(reason.clone()),
+            _ => live,
         }
     }
 
@@ -345,8 +345,28 @@ impl<'a> Case<'a> {
                 // Who asks for no more than audit asks for the end of what deploys.
                 let over = stands > decision.position && Position::of(gate.target) > decision.position;
                 over.then(|| STILL_ENFORCES.to_owned())
-            } else if !denies_somewhere(object) || undone.is_some_and(|to| stands > to) {
+            } else if !denies_somewhere(object) {
                 None
+            } else if let Some(to) = undone.filter(|to| stands > *to) {
+                // What the asked position keeps closed is kept closed by the one that closes it: whatever climbs beside it stands lower,
+                // or was not heard of yet. At audit nothing is to be kept.
+                if to == Position::Audit {
+                    None
+                } else if let Some(back) = taken_back(sources, gate, (object, mark), to) {
+                    keep_objects(desired, sources, gate, &[object]);
+                    desired
+                        .objects
+                        .retain(|kept| kept.kind != back.kind || kept.id != back.id);
+                    desired.objects.push(back);
+                    higher.push(*object);
+                    None
+                } else {
+                    let (stands, to) = (ladder.name(stands), ladder.name(to));
+                    Some(format!(
+                        "stands at {stands}, and what it holds is not known well enough to take it back to {to} alone; `--to audit` takes all \
+                         of it back"
+                    ))
+                }
             } else if let Some(assignment) = known.assignment {
                 let asked = Known {
                     standing: Some(self.standing(assignment)),
@@ -586,7 +606,7 @@ fn has_digest(object: &LiveObject, digest: &str) -> bool {
 }
 
 /// The live assignments of the gate that are ours, oldest generation first.
-fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
+pub(super) fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
     let mut found: Vec<(&LiveObject, Mark)> = owned
         .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
@@ -626,7 +646,7 @@ fn keep(
 }
 
 /// Where a gate stands of which nothing is decided: it stays as it is, or is no longer wanted.
-fn as_it_is(sources: Sources<'_>, gate: &Gate, live: &[Assigned<'_>]) -> Option<GateRollout> {
+pub(super) fn as_it_is(sources: Sources<'_>, gate: &Gate, live: &[Assigned<'_>]) -> Option<GateRollout> {
     let (newest, mark) = live.last()?;
     let state = newest.mark_state().unwrap_or_default();
     let ladder = ladder(sources, gate);
@@ -683,7 +703,7 @@ fn held(sources: Sources<'_>, gate: &Gate, decision: &Decision) -> Option<Held> 
 }
 
 /// Keeps these assignments of a gate, and the sets that they point at, as they are.
-fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
+pub(super) fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
     let as_it_is = |object: &LiveObject| DesiredObject {
         kind: object.kind,
         id: object.id.clone(),

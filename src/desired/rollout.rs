@@ -207,6 +207,7 @@ pub(super) fn decision(sources: Sources<'_>, gate: &Gate, known: &Known<'_>) -> 
         .map_or(Position::Off, |standing| standing.position);
     let most = match sources.controls.orders.get(&gate.name) {
         None => return decision,
+        // To pause and to resume decide nothing.
         Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. }) => stands,
         Some(Order::Undo { .. }) => undone_to(sources, gate, known.furthest).unwrap_or(stands).min(stands),
     };
