@@ -33,6 +33,8 @@ mod show;
 mod sign_in;
 mod status;
 mod suites;
+#[cfg(test)]
+mod two_controllers;
 mod validate;
 mod verify;
 mod version;
