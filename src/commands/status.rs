@@ -93,6 +93,13 @@ pub(super) async fn read(
         endpoint: connection.endpoint.clone(),
         time: gathered.now,
         gates: environment.gates.values().map(of).collect(),
+        remarks: gathered
+            .plan
+            .findings
+            .iter()
+            .filter(|finding| finding.subject == environment.name)
+            .map(|finding| finding.sentence.clone())
+            .collect(),
     })
 }
 
@@ -165,7 +172,7 @@ fn gate_of(
     let owner = &loaded.estate.owner;
     let standing = evidence::standing(owner, environment, &gathered.observed, std::slice::from_ref(&gate.name));
     let of_newest = standing.first().and_then(|of| heard.get(&of.assignment.id));
-    let whose = (owner.as_str(), environment.name.as_str(), gate.name.as_str());
+    let whose = (owner.as_str(), environment.name.as_str(), gate);
     Gate {
         name: gate.name.clone(),
         initiative: gate.initiative.clone(),

@@ -192,6 +192,7 @@ impl Controller {
             ours: (&self.loaded.estate.owner, "dev"),
             refused: &refused,
             documents: &gathered.documents,
+            reason: None,
             plan_id: &plan.header.plan_id,
             now: gathered.now,
             parallelism: 1,

@@ -9,7 +9,7 @@ use super::gate::{MOST_OVERRIDES, as_it_is, keep_objects, live_assignments};
 use super::rollout::{Order, ladder};
 use super::{Controls, Desired, DesiredError, DesiredObject, Sources, exemptions, gate, held_state};
 use crate::config::Gate;
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{MARK_KEY, Mark, MarkState, STATE_KEY, Stage};
 use crate::observed::LiveObject;
 use crate::remark::Finding;
@@ -99,7 +99,7 @@ fn put_state(object: &mut DesiredObject, state: &MarkState) {
 /// Everything of the gate that is there.
 fn owned<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<&'a LiveObject> {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
-    let of_gate = owned.filter(|(object, mark)| !object.kind.is_definition() && mark.gate == gate.name);
+    let of_gate = owned.filter(|(object, mark)| !object.kind.is_definition() && gate.answers_to(&mark.gate));
     of_gate.map(|(object, _)| object).collect()
 }
 
@@ -184,5 +184,6 @@ pub(super) fn taken_back(
         body,
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     })
 }

@@ -3,11 +3,11 @@
 use super::checks::properties;
 use super::gate::mark;
 use super::rules::{self, OwnDefinition};
-use super::{DesiredError, DesiredObject, Sources};
+use super::{DesiredError, DesiredObject, Sources, meanings};
 use crate::catalog::managed_namespaces;
 use crate::config::{Gate, Initiative};
 use crate::diff::digest;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Meanings};
 use crate::model::{Effect, MARK_KEY, ResourceId, Stage};
 use crate::observed::LiveObject;
 use crate::render::{effects, set_content};
@@ -27,6 +27,8 @@ pub(super) struct Definition {
     pub namespaces: Option<Vec<String>>,
     /// What the content is, without ids: goes into the gate's digest.
     pub content: Value,
+    /// What its parameters are to its rules.
+    pub meanings: Meanings,
     /// The set definition of our own, to be there before.
     pub own: Option<DesiredObject>,
     /// The definitions of the rules in it, to be there before the set.
@@ -46,7 +48,8 @@ pub(super) fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition
             let ids = rules.iter().map(|(rule, own)| (rule.clone(), own.id.clone())).collect();
             let (name, catalog) = (&gate.initiative, sources.catalog);
             let set = set_content(name, display_name, description, *kind, members, catalog, &ids);
-            own(sources, gate, &set, rules)
+            let meanings = meanings::of_members(members);
+            own(sources, gate, (&set, meanings), rules)
         }
         // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
         Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
@@ -94,6 +97,7 @@ fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
                 .unwrap_or_default()
         }),
         content: json!({"builtIn": id, "version": version}),
+        meanings: facts.map(meanings::of_built_in).unwrap_or_default(),
         own: None,
         rules: Vec::new(),
     }
@@ -122,6 +126,7 @@ pub(super) fn live_definition(sources: Sources<'_>, assignment: &LiveObject) -> 
         members: members.iter().map(moved_member).collect::<Option<_>>()?,
         namespaces: None,
         content: Value::Null,
+        meanings: Meanings::new(),
         own: None,
         rules: Vec::new(),
     })
@@ -144,7 +149,7 @@ fn moved_member(member: &Value) -> Option<(String, Option<String>)> {
 fn own(
     sources: Sources<'_>,
     gate: &Gate,
-    set: &crate::render::SetContent,
+    (set, meanings): (&crate::render::SetContent, Meanings),
     rules: BTreeMap<String, OwnDefinition>,
 ) -> Result<Definition, DesiredError> {
     let environment = sources.environment;
@@ -206,7 +211,9 @@ fn own(
             body: json!({ "properties": properties }),
             depends_on: rules.iter().map(|rule| (rule.kind, rule.id.clone())).collect(),
             replaces: None,
+            meanings: meanings.clone(),
         }),
+        meanings,
         rules,
         id,
         version: None,

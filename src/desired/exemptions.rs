@@ -4,7 +4,7 @@ use super::checks::properties;
 use super::rollout::Order;
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Exemption, ExemptionCategory, Gate};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
 use crate::observed::{LiveObject, Observed};
 use crate::remark::{Finding, Held, Reason};
@@ -83,11 +83,11 @@ pub struct Relaxation {
 /// Returns the relaxations of a gate that are in force.
 pub fn relaxations(
     observed: &Observed,
-    (owner, environment, gate): (&str, &str, &str),
+    (owner, environment, gate): (&str, &str, &Gate),
     now: Timestamp,
 ) -> Vec<Relaxation> {
     let owned = observed.owned(owner, environment);
-    let live = owned.filter(|(object, mark)| object.kind == Kind::PolicyExemption && mark.gate == gate);
+    let live = owned.filter(|(object, mark)| object.kind == Kind::PolicyExemption && gate.answers_to(&mark.gate));
     let relaxation = |object: &LiveObject| {
         let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
         let places = object.wire.pointer("/properties/resourceSelectors");
@@ -107,7 +107,7 @@ pub fn relaxations(
 /// Keeps the relaxations that are in force, and says that they are.
 fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments: &[(ResourceId, Mark)]) {
     let (owner, environment) = (&sources.estate.owner, &sources.environment.name);
-    for relaxation in relaxations(sources.observed, (owner, environment, &gate.name), sources.now) {
+    for relaxation in relaxations(sources.observed, (owner, environment, gate), sources.now) {
         let stays = |(assignment, _): &(ResourceId, Mark)| *assignment == relaxation.assignment;
         let object = sources.observed.get(Kind::PolicyExemption, &relaxation.exemption);
         let Some(object) = object.filter(|_| assignments.iter().any(stays)) else {
@@ -131,6 +131,7 @@ fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments
             body: object.wire.clone(),
             depends_on: Vec::new(),
             replaces: None,
+            meanings: Meanings::new(),
         });
     }
 }
@@ -192,6 +193,7 @@ fn relax(
         body: json!({ "properties": properties }),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(())
 }
@@ -225,7 +227,8 @@ fn one(
             && object.id.scope().eq_ignore_ascii_case(resource)
             && members(object) == lower(&exemption.members)
             && ends(object).is_some_and(|ends| ends > sources.now)
-            && owned(sources, object).is_some_and(|other| other.gate == mark.gate && other.generation < mark.generation)
+            && owned(sources, object)
+                .is_some_and(|other| gate.answers_to(&other.gate) && other.generation < mark.generation)
     });
     let why = "the gate's assignment is another one, and an exemption is from one assignment";
     let assigned = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();
@@ -247,6 +250,7 @@ fn one(
             .into_iter()
             .collect(),
         replaces: former.map(|former| (former.id.clone(), why.to_owned())),
+        meanings: Meanings::new(),
     });
     Ok(())
 }
