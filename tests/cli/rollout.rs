@@ -151,7 +151,9 @@ fn what_changes_where_it_came_from_after_it_soaked_holds_the_step() {
         "    soak: 1d # how long",
         "    excludeNamespaces: [legacy]\n    soak: 1d # how long",
     );
-    folder.run(&format!("{APPLY} --allow-weakening pod-security")).expect(0);
+    folder
+        .run(&format!("{APPLY} --allow-weakening pod-security --reason why"))
+        .expect(0);
     let held = reasons();
     assert!(
         held.contains("what stands in `dev` is not the content that this gate has"),
