@@ -41,6 +41,8 @@ mod sign_in;
 mod status;
 mod suites;
 mod summary;
+#[cfg(test)]
+mod two_controllers;
 mod validate;
 mod verify;
 mod version;

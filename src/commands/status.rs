@@ -1,23 +1,27 @@
 //! `aksgate status`
 
-use super::context::{Context, LoadedEstate};
+use super::context::{Connection, Context, LoadedEstate};
 use super::error::{CommandError, Exit};
+use super::evidence;
 use super::gather::{Gathered, gather};
 use crate::config::{Environment, Initiative, InitiativeKind};
-use crate::desired::Controls;
+use crate::desired::{Controls, relaxations};
+use crate::evidence::{GateEvidence, Heard, freshness};
 use crate::kinds::Plane;
-use crate::model::Stage;
+use crate::model::{ResourceId, Stage};
 use crate::plan::Reason;
-use crate::rollout::Position;
+use crate::rollout::{Count, Position};
 use crate::view::page::Layout;
 use crate::view::printer::Format;
-use crate::view::status::{self as view, Gate, Gates, Next};
+use crate::view::status::{self as view, Gate, Gates, Next, Reports, Taker};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Show where the gates of environments stand, and what holds their next step
 ///
-/// Reads what is live and says of each gate its stage, its target, since when, and what the next apply would do or why it would
-/// not. Nothing is written; the role Reader is enough. The JSON form is what `check --positions` reads.
+/// Reads what is live and says of each gate its stage, its target, since when, what its clusters report and how old that is, what
+/// comes next and what holds it, and the pauses, relaxations and overridden guards in force; of several environments in one table
+/// first. Nothing is written; the role Reader is enough. The JSON form is what `check --positions` reads.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   aksgate status --sandbox
@@ -83,11 +87,12 @@ pub(super) async fn read(
 ) -> Result<Gates, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, loaded, environment, &connection, (&[], Controls::shown())).await?;
-    let gates = environment.gates.values();
+    let heard = heard(loaded, environment, &connection, &gathered).await?;
+    let of = |gate: &crate::config::Gate| gate_of((loaded, environment), &gathered, &heard, gate);
     Ok(Gates {
         endpoint: connection.endpoint.clone(),
         time: gathered.now,
-        gates: gates.map(|gate| gate_of(loaded, &gathered, gate)).collect(),
+        gates: environment.gates.values().map(of).collect(),
         remarks: gathered
             .plan
             .findings
@@ -98,7 +103,28 @@ pub(super) async fn read(
     })
 }
 
-fn gate_of(loaded: &LoadedEstate, gathered: &Gathered, gate: &crate::config::Gate) -> Gate {
+/// Reads what the clusters report of every gate that judges what is let in, by assignment; what the plan was made on is read already.
+async fn heard(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    gathered: &Gathered,
+) -> Result<BTreeMap<ResourceId, GateEvidence>, CommandError> {
+    let mut heard = gathered.controls.evidence.clone();
+    let mut missing = evidence::standing(&loaded.estate.owner, environment, &gathered.observed, &[]);
+    missing.retain(|of| of.judges() && !heard.contains_key(&of.assignment.id));
+    let known = (&gathered.observed, gathered.now);
+    let found = evidence::read(loaded, environment, connection, known, &missing).await?;
+    heard.extend(found.gates);
+    Ok(heard)
+}
+
+fn gate_of(
+    (loaded, environment): (&LoadedEstate, &Environment),
+    gathered: &Gathered,
+    heard: &BTreeMap<ResourceId, GateEvidence>,
+    gate: &crate::config::Gate,
+) -> Gate {
     let is_defender = matches!(
         loaded.estate.initiatives.get(&gate.initiative),
         Some(Initiative::Defender { .. })
@@ -128,8 +154,14 @@ fn gate_of(loaded: &LoadedEstate, gathered: &Gathered, gate: &crate::config::Gat
             let position = way.way.iter().find(|(_, known)| known == name);
             (position.map_or(Position::Deny, |(position, _)| *position), name.clone())
         }),
-        None if gate.target == Stage::Off && stands != Position::Off => Some((Position::Off, named(Position::Off))),
         None => None,
+    };
+    // Where nothing is decided because its content cannot be changed, that is what comes next.
+    let next = next.or_else(|| (!reasons.is_empty()).then(|| (stands, "change of content".to_owned())));
+    let taker = match way {
+        Some(way) if way.by_approval => Taker::SavedPlan,
+        Some(way) if way.goes < stands => Taker::AllowedWeakening,
+        _ => Taker::Apply,
     };
     let findings = gathered
         .plan
@@ -137,6 +169,10 @@ fn gate_of(loaded: &LoadedEstate, gathered: &Gathered, gate: &crate::config::Gat
         .iter()
         .filter(|finding| finding.subject == gate.name);
     let remarks: Vec<String> = findings.map(|finding| finding.sentence.clone()).collect();
+    let owner = &loaded.estate.owner;
+    let standing = evidence::standing(owner, environment, &gathered.observed, std::slice::from_ref(&gate.name));
+    let of_newest = standing.first().and_then(|of| heard.get(&of.assignment.id));
+    let whose = (owner.as_str(), environment.name.as_str(), gate);
     Gate {
         name: gate.name.clone(),
         initiative: gate.initiative.clone(),
@@ -149,8 +185,31 @@ fn gate_of(loaded: &LoadedEstate, gathered: &Gathered, gate: &crate::config::Gat
             stage: stage_of(position),
             position: name,
             held: reasons,
+            taker,
         }),
+        reports: of_newest.map(|heard| reports(environment, gathered, heard)),
+        paused: way.and_then(|way| way.paused.clone()),
+        overrides: way.map(|way| way.overrides.clone()).unwrap_or_default(),
+        relaxed: relaxations(&gathered.observed, whose, gathered.now),
         remarks,
+    }
+}
+
+/// Sums up what the clusters report of a gate.
+fn reports(environment: &Environment, gathered: &Gathered, heard: &GateEvidence) -> Reports {
+    let asked = || heard.clusters.iter().filter(|cluster| cluster.coverage.counts());
+    let settle = environment.rollout.settle;
+    let fresh = freshness(heard, None, settle, gathered.now).into_iter();
+    let members = asked().flat_map(|cluster| cluster.members.values());
+    // Of a cluster whose members are not known nothing is.
+    let unknown = asked().any(|cluster| cluster.members.is_empty());
+    Reports {
+        clusters: asked().count(),
+        fresh: fresh.filter(|of| matches!(of.heard, Heard::Reported(_))).count(),
+        oldest: members.filter_map(|member| member.reported).min(),
+        violations: heard
+            .violations()
+            .plus(if unknown { Count::at_least(0) } else { Count::default() }),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::{Gate, Initiative};
 use crate::diff::digest;
 use crate::kinds::{Kind, Meanings};
 use crate::model::{Effect, MARK_KEY, ResourceId, Stage};
+use crate::observed::LiveObject;
 use crate::render::{effects, set_content};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,49 @@ fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
     }
 }
 
+/// Returns what a live assignment points at, as far as positions need it: a built-in set as the catalogue knows it at the
+/// assignment's version, or a set that was read. None if neither is known.
+pub(super) fn live_definition(sources: Sources<'_>, assignment: &LiveObject) -> Option<Definition> {
+    let property = |name: &str| assignment.wire.pointer(&format!("/properties/{name}"))?.as_str();
+    let id = ResourceId::parse(property("policyDefinitionId")?)?;
+    if sources.catalog.initiative(id.name()).is_some() {
+        let found = built_in(sources, id.name(), property("definitionVersion")?);
+        return Some(found).filter(|found| !found.members.is_empty() && found.id.eq_ignore_ascii_case(id.as_str()));
+    }
+    let set = sources.observed.get(Kind::PolicySetDefinition, &id)?;
+    let allowed = set
+        .wire
+        .pointer("/properties/parameters/effect/allowedValues")?
+        .as_array()?;
+    let members = set.wire.pointer("/properties/policyDefinitions")?.as_array()?;
+    Some(Definition {
+        id: id.as_str().to_owned(),
+        version: None,
+        display_name: String::new(),
+        effects: allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        members: members.iter().map(moved_member).collect::<Option<_>>()?,
+        namespaces: None,
+        content: Value::Null,
+        meanings: Meanings::new(),
+        own: None,
+        rules: Vec::new(),
+    })
+}
+
+/// Returns the reference id of a member of a set of our own, with the spelling of deny if the set's effect moves it.
+fn moved_member(member: &Value) -> Option<(String, Option<String>)> {
+    let reference = member.get("policyDefinitionReferenceId")?.as_str()?.to_owned();
+    let values = member
+        .get("parameters")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let moved = values
+        .map(|(_, value)| value.get("value"))
+        .any(|value| value.and_then(Value::as_str) == Some("[parameters('effect')]"));
+    Some((reference, moved.then(|| Effect::Deny.to_string())))
+}
+
 fn own(
     sources: Sources<'_>,
     gate: &Gate,
@@ -174,22 +218,7 @@ fn own(
         id,
         version: None,
         display_name: set.display_name.clone(),
-        members: set
-            .members
-            .iter()
-            .filter_map(|member| {
-                let reference = member.get("policyDefinitionReferenceId")?.as_str()?.to_owned();
-                let values = member
-                    .get("parameters")
-                    .and_then(Value::as_object)
-                    .into_iter()
-                    .flatten();
-                let moved = values
-                    .map(|(_, value)| value.get("value"))
-                    .any(|value| value.and_then(Value::as_str) == Some("[parameters('effect')]"));
-                Some((reference, moved.then(|| Effect::Deny.to_string())))
-            })
-            .collect(),
+        members: set.members.iter().filter_map(moved_member).collect(),
         effects: if set.parameters.contains_key("effect") {
             effects()
         } else {

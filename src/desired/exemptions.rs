@@ -6,7 +6,7 @@ use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Exemption, ExemptionCategory, Gate};
 use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
-use crate::observed::LiveObject;
+use crate::observed::{LiveObject, Observed};
 use crate::remark::{Finding, Held, Reason};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -65,27 +65,60 @@ const RELAXED_KEY: &str = "aksgateRelaxed";
 /// How many values a selector takes (governance/policy/concepts/assignment-structure).
 const MOST_VALUES: usize = 50;
 
+/// An exemption that lets a gate off for a while, and that Azure itself ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relaxation {
+    /// The exemption.
+    pub exemption: ResourceId,
+    /// The assignment that it is from.
+    pub assignment: ResourceId,
+    /// When it ends.
+    pub ends: Timestamp,
+    /// Whether it holds in a part of the clusters only.
+    pub in_part: bool,
+    /// Why it was asked for.
+    pub reason: String,
+}
+
+/// Returns the relaxations of a gate that are in force.
+pub fn relaxations(
+    observed: &Observed,
+    (owner, environment, gate): (&str, &str, &Gate),
+    now: Timestamp,
+) -> Vec<Relaxation> {
+    let owned = observed.owned(owner, environment);
+    let live = owned.filter(|(object, mark)| object.kind == Kind::PolicyExemption && gate.answers_to(&mark.gate));
+    let relaxation = |object: &LiveObject| {
+        let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
+        let places = object.wire.pointer("/properties/resourceSelectors");
+        Some(Relaxation {
+            exemption: object.id.clone(),
+            assignment: ResourceId::parse(text("/properties/policyAssignmentId")?)?,
+            ends: ends(object).filter(|ends| *ends > now)?,
+            in_part: places
+                .and_then(Value::as_array)
+                .is_some_and(|places| !places.is_empty()),
+            reason: text(&format!("/properties/metadata/{RELAXED_KEY}"))?.to_owned(),
+        })
+    };
+    live.filter_map(|(object, _)| relaxation(object)).collect()
+}
+
 /// Keeps the relaxations that are in force, and says that they are.
 fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments: &[(ResourceId, Mark)]) {
-    let live = sources.observed.objects().filter(|object| {
-        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| gate.answers_to(&mark.gate))
-    });
-    for object in live {
-        let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
-        let reason = text(&format!("/properties/metadata/{RELAXED_KEY}"));
-        let from = text("/properties/policyAssignmentId").and_then(ResourceId::parse);
-        let (Some(reason), Some(from), Some(ends)) = (reason, from, ends(object)) else {
+    let (owner, environment) = (&sources.estate.owner, &sources.environment.name);
+    for relaxation in relaxations(sources.observed, (owner, environment, gate), sources.now) {
+        let stays = |(assignment, _): &(ResourceId, Mark)| *assignment == relaxation.assignment;
+        let object = sources.observed.get(Kind::PolicyExemption, &relaxation.exemption);
+        let Some(object) = object.filter(|_| assignments.iter().any(stays)) else {
             continue;
         };
-        if ends <= sources.now || !assignments.iter().any(|(assignment, _)| *assignment == from) {
-            continue;
-        }
-        let places = object.wire.pointer("/properties/resourceSelectors");
-        let place = if places.and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            ""
-        } else {
+        let place = if relaxation.in_part {
             " in a part of its clusters"
+        } else {
+            ""
         };
+        let Relaxation { ends, reason, .. } = relaxation;
         let sentence = format!("is relaxed{place} until {ends}, and refuses nothing there: {reason}");
         desired.findings.push(Finding {
             subject: gate.name.clone(),

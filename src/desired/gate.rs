@@ -3,11 +3,12 @@
 //! A gate has one assignment for each generation of its content: a change that tightens, or cannot be compared, of a gate that denies
 //! climbs as a second assignment beside the first one, which goes only when it is overtaken. So there is never a gap.
 
+use super::by_hand::taken_back;
 use super::checks::properties;
 use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
 use super::content::{Definition, definition, no_effect, parameters};
 use super::identity::{identity, keep_roles, roles};
-use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_name, undone_to};
+use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, needs_approval, position_name, undone_to};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
@@ -23,10 +24,10 @@ use std::collections::BTreeSet;
 /// How many assignments a scope takes (the Azure subscription-limits page).
 const MOST_ASSIGNMENTS: usize = 200;
 /// How many overrides an assignment takes (governance/policy/concepts/assignment-structure).
-const MOST_OVERRIDES: usize = 10;
+pub(super) const MOST_OVERRIDES: usize = 10;
 
 /// A live assignment, and whose it is.
-type Assigned<'a> = (&'a LiveObject, Mark);
+pub(super) type Assigned<'a> = (&'a LiveObject, Mark);
 
 /// A gate with what is known of it.
 struct Case<'a> {
@@ -48,6 +49,7 @@ pub(super) fn add(
 ) -> Result<(), DesiredError> {
     let live = live_assignments(sources, gate);
     if gate.target == Stage::Off {
+        desired.rollouts.extend(as_it_is(sources, gate, &live));
         return Ok(()); // an assignment that is there is no longer wanted
     }
     desired.findings.extend(rules::findings(sources, gate));
@@ -71,13 +73,20 @@ impl<'a> Case<'a> {
     fn add(self, desired: &mut Desired) -> Result<(), DesiredError> {
         let (sources, gate) = (self.sources, self.gate);
         let enables = gate.kind == InitiativeKind::Enablement;
-        let all: Vec<&LiveObject> = self.live.iter().map(|(object, _)| *object).collect();
         let identity = identity(sources, gate)?;
         let fits = |object: &LiveObject| {
             points_at(object, &self.definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
         };
-        if !enables && all.iter().any(|object| denies_in_part(object, &self.definition)) {
-            keep(desired, sources, gate, &all, "override", DENIES_IN_PART.to_owned());
+        let in_part = |(object, _): &Assigned<'_>| denies_in_part(object, &self.definition);
+        if !enables && self.live.iter().any(in_part) {
+            keep(
+                desired,
+                sources,
+                gate,
+                &self.live,
+                "override",
+                DENIES_IN_PART.to_owned(),
+            );
             return Ok(());
         }
         let same = self.same(&fits)?;
@@ -94,7 +103,7 @@ impl<'a> Case<'a> {
             .map(|found| found.sentence.as_str())
             .collect();
         if same.is_none() && !self.live.is_empty() && !differs.is_empty() {
-            keep(desired, sources, gate, &all, "lock", differs.join("; "));
+            keep(desired, sources, gate, &self.live, "lock", differs.join("; "));
             return Ok(());
         }
         let stands = match gate.kind {
@@ -138,7 +147,7 @@ impl<'a> Case<'a> {
             return Ok(());
         };
         if let Some(sentence) = self.taken(&id).or_else(|| self.full(same.is_none())) {
-            keep(desired, sources, gate, &all, "state", sentence);
+            keep(desired, sources, gate, &self.live, "state", sentence);
             return Ok(());
         }
         let higher = self.higher(desired, (&id, &known), &decision);
@@ -160,7 +169,7 @@ impl<'a> Case<'a> {
                 }),
         };
         let beyond = match (same, sources.controls.orders.get(&gate.name)) {
-            (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. })) if !enables => {
+            (Some((object, _)), None | Some(Order::Relax { .. })) if !enables => {
                 further((ladder(sources, gate), &self.definition), object, decision.position)
             }
             _ => BTreeSet::new(),
@@ -269,9 +278,8 @@ impl<'a> Case<'a> {
         let state = newest.and_then(|(object, _)| object.mark_state());
         let live = state.and_then(|state| state.paused);
         match self.sources.controls.orders.get(&self.gate.name) {
-            None | Some(Order::Relax { .. }) => live,
-            Some(Order::Resume) => None,
-            Some(Order::Pause { reason } | Order::Undo { reason, .. }) => Some(reason.clone()),
+            Some(Order::Undo { reason, .. }) => Some(reason.clone()),
+            _ => live,
         }
     }
 
@@ -347,8 +355,28 @@ impl<'a> Case<'a> {
                 // Who asks for no more than audit asks for the end of what deploys.
                 let over = stands > decision.position && Position::of(gate.target) > decision.position;
                 over.then(|| STILL_ENFORCES.to_owned())
-            } else if !denies_somewhere(object) || undone.is_some_and(|to| stands > to) {
+            } else if !denies_somewhere(object) {
                 None
+            } else if let Some(to) = undone.filter(|to| stands > *to) {
+                // What the asked position keeps closed is kept closed by the one that closes it: whatever climbs beside it stands lower,
+                // or was not heard of yet. At audit nothing is to be kept.
+                if to == Position::Audit {
+                    None
+                } else if let Some(back) = taken_back(sources, gate, (object, mark), to) {
+                    keep_objects(desired, sources, gate, &[object]);
+                    desired
+                        .objects
+                        .retain(|kept| kept.kind != back.kind || kept.id != back.id);
+                    desired.objects.push(back);
+                    higher.push(*object);
+                    None
+                } else {
+                    let (stands, to) = (ladder.name(stands), ladder.name(to));
+                    Some(format!(
+                        "stands at {stands}, and what it holds is not known well enough to take it back to {to} alone; `--to audit` takes all \
+                         of it back"
+                    ))
+                }
             } else if let Some(assignment) = known.assignment {
                 let asked = Known {
                     standing: Some(self.standing(assignment)),
@@ -437,12 +465,15 @@ impl<'a> Case<'a> {
         let ladder = ladder(sources, gate);
         let name = |position| position_name(gate, ladder, position);
         let before = self.live.iter().filter(|(object, _)| higher.contains(object));
+        let stands = known.standing.as_ref().map(|standing| standing.position);
+        let step = (stands.unwrap_or(Position::Off), decision.position);
         GateRollout {
             gate: gate.name.clone(),
             way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
-            stands: known.standing.as_ref().map(|standing| standing.position),
+            stands,
             since: known.standing.as_ref().and_then(|standing| standing.since),
             goes: decision.position,
+            by_approval: needs_approval(sources, gate, step),
             target: Position::of(gate.target),
             held: decision.held.clone().map(|(position, holds)| (name(position), holds)),
             generation: mark.generation,
@@ -590,7 +621,7 @@ fn has_digest(object: &LiveObject, digest: &str) -> bool {
 }
 
 /// The live assignments of the gate that are ours, oldest generation first.
-fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
+pub(super) fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
     let mut found: Vec<(&LiveObject, Mark)> = owned
         .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate))
@@ -607,7 +638,14 @@ const DENIES_IN_PART: &str =
     "overrides that aksgate did not set make a part of the gate deny; this version leaves the whole gate as it is";
 
 /// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
-fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject], guard: &str, sentence: String) {
+fn keep(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    gate: &Gate,
+    live: &[Assigned<'_>],
+    guard: &str,
+    sentence: String,
+) {
     let held = held_generation(gate, "change of content".to_owned(), sentence);
     let reasons = held.reasons.into_iter().map(|reason| Reason {
         guard: guard.to_owned(),
@@ -617,7 +655,37 @@ fn keep(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveO
         reasons: reasons.collect(),
         ..held
     });
-    keep_objects(desired, sources, gate, live);
+    desired.rollouts.extend(as_it_is(sources, gate, live));
+    let objects: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
+    keep_objects(desired, sources, gate, &objects);
+}
+
+/// Where a gate stands of which nothing is decided: it stays as it is, or is no longer wanted.
+pub(super) fn as_it_is(sources: Sources<'_>, gate: &Gate, live: &[Assigned<'_>]) -> Option<GateRollout> {
+    let (newest, mark) = live.last()?;
+    let state = newest.mark_state().unwrap_or_default();
+    let ladder = ladder(sources, gate);
+    let name = |position| position_name(gate, ladder, position);
+    let position = |object: &LiveObject| standing((gate, None), ladder, object, &state.digest).position;
+    let stands = live.iter().map(|(object, _)| position(object)).max()?;
+    let target = Position::of(gate.target);
+    let before = live.iter().filter(|(object, _)| object.id != newest.id);
+    Some(GateRollout {
+        gate: gate.name.clone(),
+        way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
+        stands: Some(stands),
+        since: state.since,
+        goes: if target == Position::Off { target } else { stands },
+        by_approval: false,
+        target,
+        held: None,
+        generation: mark.generation,
+        before: before
+            .map(|(object, mark)| (mark.generation, name(position(object))))
+            .collect(),
+        paused: state.paused,
+        overrides: state.overrides,
+    })
 }
 
 fn held_generation(gate: &Gate, what: String, sentence: String) -> Held {
@@ -650,7 +718,7 @@ fn held(sources: Sources<'_>, gate: &Gate, decision: &Decision) -> Option<Held> 
 }
 
 /// Keeps these assignments of a gate, and the sets that they point at, as they are.
-fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
+pub(super) fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
     let as_it_is = |object: &LiveObject| DesiredObject {
         kind: object.kind,
         id: object.id.clone(),

@@ -4,6 +4,7 @@
 //! result differs from what is live (`plan`).
 
 mod arc;
+mod by_hand;
 mod checks;
 mod closing;
 mod clusters;
@@ -22,6 +23,7 @@ mod safeguards;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
+pub use exemptions::{Relaxation, relaxations};
 pub use rollout::{Controls, GateRollout, Order};
 
 use crate::catalog::Catalog;
@@ -107,6 +109,8 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
         if defender::is_gate(sources, gate) {
             with_defender = true;
             defender::add_gate(&mut desired, sources, gate, !gates.is_empty());
+        } else if let Some(reason) = by_hand::pause(sources.controls.orders.get(&gate.name)) {
+            by_hand::add_pause(&mut desired, sources, gate, &uncovered, reason)?;
         } else {
             gate::add(&mut desired, sources, gate, &uncovered)?;
             exemptions::add(&mut desired, sources, gate)?;

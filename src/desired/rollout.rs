@@ -82,6 +82,8 @@ pub struct GateRollout {
     pub since: Option<Timestamp>,
     /// Where this plan puts it.
     pub goes: Position,
+    /// Whether only a plan that was saved and looked at puts it there.
+    pub by_approval: bool,
     /// The stage to reach.
     pub target: Position,
     /// What comes next, and what holds it.
@@ -94,6 +96,12 @@ pub struct GateRollout {
     pub paused: Option<String>,
     /// The last steps that were taken past a closed guard.
     pub overrides: Vec<String>,
+}
+
+/// Returns whether a step of a gate is for a plan that was saved and looked at.
+pub(super) fn needs_approval(sources: Sources<'_>, gate: &Gate, (from, to): (Position, Position)) -> bool {
+    let closes = to > from.max(Position::Audit);
+    closes && sources.environment.rollout.advance == Advance::Approve && gate.kind == InitiativeKind::Admission
 }
 
 /// Returns the way of a gate.
@@ -205,6 +213,7 @@ pub(super) fn decision(sources: Sources<'_>, gate: &Gate, known: &Known<'_>) -> 
         .map_or(Position::Off, |standing| standing.position);
     let most = match sources.controls.orders.get(&gate.name) {
         None => return decision,
+        // To pause and to resume decide nothing.
         Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. }) => stands,
         Some(Order::Undo { .. }) => undone_to(sources, gate, known.furthest).unwrap_or(stands).min(stands),
     };

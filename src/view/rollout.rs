@@ -36,7 +36,12 @@ fn drawn(rollout: &GateRollout) -> String {
 
 fn next(rollout: &GateRollout) -> Option<String> {
     let goes = rollout.way.iter().find(|(position, _)| *position == rollout.goes)?;
-    (rollout.stands.unwrap_or(Position::Off) != rollout.goes).then(|| format!("the next apply puts it at {}", goes.1))
+    let who = if rollout.by_approval {
+        "`advance: approve` leaves it to `plan --out FILE` and `apply --plan FILE`, which puts it at"
+    } else {
+        "the next apply puts it at"
+    };
+    (rollout.stands.unwrap_or(Position::Off) != rollout.goes).then(|| format!("{who} {}", goes.1))
 }
 
 fn hold_line(hold: &Hold) -> String {
@@ -129,6 +134,7 @@ pub fn to_json(header: &Header, rollouts: &[GateRollout]) -> Value {
                 "stands": rollout.stands.map(position),
                 "since": rollout.since.map(|since| since.to_string()),
                 "goes": position(rollout.goes),
+                "byApproval": rollout.by_approval,
                 "target": position(rollout.target),
                 "held": rollout.held.as_ref().map(|(name, held)| json!({"what": name, "reasons": holds(held)})),
                 "generation": rollout.generation,
@@ -170,6 +176,7 @@ mod tests {
             stands: Some(Position::Audit),
             since: None,
             goes: Position::Audit,
+            by_approval: false,
             target: Position::Deny,
             held: Some((
                 "deny in canary".into(),

@@ -55,6 +55,7 @@ mod schema;
 mod secrets;
 mod show;
 mod stale;
+mod status;
 mod validate;
 mod verify;
 mod version;

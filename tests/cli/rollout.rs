@@ -99,6 +99,69 @@ fn a_guard_that_closed_since_the_plan_refuses_the_step() {
 }
 
 #[test]
+fn a_plan_approved_yesterday_does_not_close_on_a_violation_since() {
+    let folder = ringed("approve");
+    mend(&folder, "aks-dev-neu-01");
+    folder
+        .run("plan dev --sandbox --gate pod-security --out approved.json")
+        .expect(0)
+        .prints(&["1 to update"]);
+    folder
+        .run("sandbox workload add aks-dev-neu-01 agent --flaw privileged")
+        .expect(0);
+    folder.run("sandbox advance 20h").expect(0);
+    let run = folder.run("apply dev --sandbox --yes --plan approved.json").expect(3);
+    run.prints(&["1 refused"])
+        .says(&["a guard has closed since the plan was made", "violation in canary"]);
+    assert_eq!(show(&folder)["stands"], "audit");
+    // Mended, the same plan is still one of that day.
+    mend(&folder, "aks-dev-neu-01");
+    folder.run("apply dev --sandbox --yes --plan approved.json").expect(0);
+    assert_eq!(show(&folder)["stands"], "deny-1");
+}
+
+#[test]
+fn what_changes_where_it_came_from_after_it_soaked_holds_the_step() {
+    let folder = Folder::shipped();
+    folder.edit(
+        "environments/test.yaml",
+        "\ngates:\n",
+        "\npromotesFrom: dev\nadvance: auto\ngates:\n",
+    );
+    folder.edit(DEV, "\ngates:\n", "\nadvance: auto\ngates:\n");
+    for environment in ["dev", "test"] {
+        folder
+            .run(&format!("apply {environment} --sandbox --yes --quiet"))
+            .expect(0);
+    }
+    for cluster in ["aks-dev-neu-01", "aks-dev-weu-01", "aks-test-neu-01", "aks-test-weu-01"] {
+        folder.run(&format!("sandbox workload fix {cluster} --all")).expect(0);
+    }
+    folder.run("sandbox advance 1d3h").expect(0);
+    apply(&folder);
+    assert_eq!(show(&folder)["stands"], "deny");
+    folder.run("sandbox advance 3d3h").expect(0);
+    let reasons = || {
+        let run = folder.run("rollout show test --sandbox --gate pod-security --format json");
+        run.expect(0).json()["gates"][0]["held"]["reasons"].to_string()
+    };
+    assert!(!reasons().contains("source-environment"), "{}", reasons());
+    folder.edit(
+        DEV,
+        "    soak: 1d # how long",
+        "    excludeNamespaces: [legacy]\n    soak: 1d # how long",
+    );
+    folder
+        .run(&format!("{APPLY} --allow-weakening pod-security --reason why"))
+        .expect(0);
+    let held = reasons();
+    assert!(
+        held.contains("what stands in `dev` is not the content that this gate has"),
+        "{held}"
+    );
+}
+
+#[test]
 fn a_guard_is_passed_with_a_reason_only_and_the_saved_plan_carries_it() {
     let folder = ringed("approve");
     folder.run("plan dev --sandbox --override-guard violations").expect(64);

@@ -280,6 +280,100 @@ fn a_gate_that_goes_back_keeps_the_generations_that_stand_no_further() {
 }
 
 #[test]
+fn a_gate_that_goes_back_while_it_climbs_keeps_closed_what_it_was_asked_to() {
+    let undo = |azure: &Azure, to| Controls {
+        orders: BTreeMap::from([("own-gate".to_owned(), Order::Undo { to, reason: "r".into() })]),
+        ..sound(azure)
+    };
+    let [deny, audit] = [Stage::Deny, Stage::Audit];
+    for (to, expected, left) in [
+        (None, [deny, deny, audit], 2),
+        (Some(Position::Rings(1)), [deny, audit, audit], 2),
+        (Some(Position::Audit), [audit; 3], 1),
+    ] {
+        // The first generation denies everywhere, and the second one has denied in one ring since just now.
+        for climbed in 1..3 {
+            let mut azure = arrived(1);
+            for _ in 0..climbed {
+                let controls = sound(&azure);
+                apply(&mut azure, &ringed(2), &controls, None);
+            }
+            let controls = undo(&azure, to);
+            let plan = apply(&mut azure, &ringed(2), &controls, None);
+            assert_eq!(
+                (closed(&azure), assignments(&azure)),
+                (expected, left),
+                "{:?}",
+                summary(&plan)
+            );
+            // It is paused, and nothing moves until it is resumed.
+            let controls = sound(&azure);
+            let plan = apply(&mut azure, &ringed(2), &controls, None);
+            assert_eq!(plan.weakenings().count(), 0, "{:?}", summary(&plan));
+            assert_eq!(closed(&azure), expected);
+            let resume = Controls {
+                orders: BTreeMap::from([("own-gate".to_owned(), Order::Resume)]),
+                ..sound(&azure)
+            };
+            apply(&mut azure, &ringed(2), &resume, None);
+            for _ in 0..6 {
+                let controls = sound(&azure);
+                let before = closed(&azure);
+                apply(&mut azure, &ringed(2), &controls, None);
+                assert!(closed(&azure) >= before, "nothing opens on the way");
+            }
+            assert_eq!((closed(&azure), assignments(&azure)), ([deny; 3], 1));
+        }
+    }
+}
+
+#[test]
+fn a_pause_and_its_end_write_nothing_else_and_tell_what_is_left() {
+    let order = |order, azure: &Azure| Controls {
+        orders: BTreeMap::from([("own-gate".to_owned(), order)]),
+        ..sound(azure)
+    };
+    let mut azure = arrived(1);
+    let before = closed(&azure);
+    // The files ask for more members: a successor would begin.
+    for (asked, paused) in [
+        (
+            Order::Pause {
+                reason: "release".into(),
+            },
+            true,
+        ),
+        (Order::Resume, false),
+    ] {
+        let controls = order(asked.clone(), &azure);
+        let plan = apply(&mut azure, &ringed(2), &controls, None);
+        assert_eq!(summary(&plan), ["update policyAssignment neutral"], "{asked:?}");
+        let told = |finding: &Finding| finding.sentence.starts_with("other changes are pending");
+        assert!(plan.findings.iter().any(told), "{:?}", plan.findings);
+        assert_eq!((closed(&azure), assignments(&azure)), (before, 1));
+        let live = azure
+            .objects
+            .iter()
+            .find(|((kind, _), _)| *kind == Kind::PolicyAssignment);
+        let text = live.unwrap().1["properties"]["metadata"][STATE_KEY].as_str().unwrap();
+        assert_eq!(MarkState::parse(text).unwrap().paused.is_some(), paused);
+        // Asked for twice, there is nothing to do.
+        let controls = order(asked, &azure);
+        assert_eq!(
+            summary(&apply(&mut azure, &ringed(2), &controls, None)),
+            Vec::<String>::new()
+        );
+    }
+    // Where nothing is pending nothing is told, and where nothing is there nothing is written.
+    let controls = order(Order::Resume, &azure);
+    assert_eq!(apply(&mut azure, &ringed(1), &controls, None).findings, []);
+    let mut nothing = guarded();
+    let controls = order(Order::Pause { reason: "r".into() }, &nothing);
+    let plan = apply(&mut nothing, &ringed(1), &controls, None);
+    assert_eq!((summary(&plan), plan.held[0].what.as_str()), (Vec::new(), "pause"));
+}
+
+#[test]
 fn a_relaxation_lets_a_ring_off_until_its_end_whatever_is_planned_meanwhile() {
     let mut azure = arrived(1);
     let relax = Controls {
