@@ -1,6 +1,6 @@
 //! `aksgate apply`
 
-use super::context::{Connection, Context, LoadedEstate, interrupted};
+use super::context::{Connection, Context, LoadedEstate, interrupted, tell_calls};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather, still_open};
 use super::past_guards::PastGuards;
@@ -153,6 +153,7 @@ pub(super) async fn finish(
             .printer
             .detail(&format!("The journal of this run is {}.", recording.id()));
     }
+    tell_calls(context, connection);
     let calls = connection.client.calls();
     match printer.format {
         Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),

@@ -1,6 +1,6 @@
 //! `aksgate status`
 
-use super::context::{Context, LoadedEstate};
+use super::context::{Context, LoadedEstate, tell_calls};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use crate::config::{Environment, Initiative, InitiativeKind};
@@ -83,6 +83,7 @@ pub(super) async fn read(
 ) -> Result<Gates, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, loaded, environment, &connection, (&[], Controls::shown())).await?;
+    tell_calls(context, &connection);
     let gates = environment.gates.values();
     Ok(Gates {
         endpoint: connection.endpoint.clone(),
