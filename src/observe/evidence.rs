@@ -234,10 +234,10 @@ async fn components(
     states: &[StateRow],
 ) -> Result<Vec<ComponentRow>, EvidenceError> {
     // Of clusters that were not heard of nothing can be concluded, whatever objects of theirs are named.
+    let known: BTreeSet<&ResourceId> = observed.clusters.iter().map(|cluster| &cluster.id).collect();
     let clusters: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
         states.iter().fold(BTreeMap::new(), |mut clusters, row| {
-            let known = observed.clusters.iter().any(|cluster| cluster.id == row.key.resource);
-            if known {
+            if known.contains(&row.key.resource) {
                 let policies: &mut BTreeSet<&ResourceId> = clusters.entry(&row.key.resource).or_default();
                 policies.insert(&row.key.definition);
             }

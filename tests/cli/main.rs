@@ -20,6 +20,7 @@ mod defender;
 mod every_gate;
 mod exemptions;
 mod faults;
+mod fleet;
 mod foreign;
 mod gates;
 mod global;
