@@ -145,7 +145,10 @@ pub(super) async fn finish(
         None => None,
     };
     let of = (loaded, environment, gathered);
-    let report = carry_out(context, checked, of, connection, recording.as_ref()).await?;
+    let report = {
+        let _group = printer.group(&format!("{} steps of {}", plan.pending().count(), environment.name));
+        carry_out(context, checked, of, connection, recording.as_ref()).await?
+    };
     let exit = ended(&report);
     if let Some(recording) = &recording {
         recording.ended(&report, exit);
@@ -155,6 +158,7 @@ pub(super) async fn finish(
     }
     tell_calls(context, connection);
     let calls = connection.client.calls();
+    context.summarize(|| view::to_markdown(plan, &report, calls));
     match printer.format {
         Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),
         Format::Markdown => printer.data(&view::to_markdown(plan, &report, calls)),

@@ -90,6 +90,7 @@ pub(super) struct GateDraft<'a> {
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
     pub parameters: Vec<Given<'a>>,
     pub identity: Option<Spanned<&'a str>>,
+    pub renamed_from: Option<Spanned<&'a str>>,
     /// All its keys, with their places.
     pub keys: Vec<(&'static str, Span)>,
 }
@@ -220,6 +221,7 @@ impl<'a> GateDraft<'a> {
             exclude_namespaces: texts(fields, "excludeNamespaces"),
             parameters: given(fields),
             identity: fields.text("identity"),
+            renamed_from: fields.text("renamedFrom"),
             keys: fields.keys().collect(),
         })
     }
@@ -246,6 +248,7 @@ impl<'a> GateDraft<'a> {
             parameters: self.values(contents.get(initiative)?)?,
             identity: self.identity.map(|identity| identity.value.to_owned()),
             kind: contents.get(initiative)?.kind,
+            renamed_from: self.renamed_from.map(|name| name.value.to_owned()),
         })
     }
 
@@ -491,9 +494,7 @@ fn read_stage(text: &str) -> Option<Stage> {
 }
 
 fn read_cloud(text: &str) -> Option<Cloud> {
-    [Cloud::Public, Cloud::UsGov, Cloud::China]
-        .into_iter()
-        .find(|cloud| cloud.name() == text)
+    Cloud::parse(text)
 }
 
 pub(super) fn read_mode(fields: &Fields<'_>) -> Option<Mode> {

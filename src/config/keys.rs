@@ -364,6 +364,11 @@ static GATE: Table = table(
             Shape::Text(Format::IdentityId),
             "The resource id of a user-assigned identity for members that deploy or modify. If left out, Azure makes one for the assignment.",
         ),
+        key(
+            "renamedFrom",
+            Shape::Text(Format::Name),
+            "The name that the gate had before. What denies under that name stays until an assignment under the new one has taken its place.",
+        ),
     ],
 );
 

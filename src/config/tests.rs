@@ -3,6 +3,7 @@
 mod api_versions;
 mod clusters;
 mod defender;
+mod gates;
 mod images;
 mod initiatives;
 mod rollout;
@@ -237,7 +238,7 @@ fn keys_are_checked() {
                 "    soak: 1d",
                 "    zebra: 1d",
                 "environments/dev.yaml:8:5 unknown key: `zebra` is not known here
-  known: `initiative`, `target`, `soak`, `maxViolations`, `excludeNamespaces`, `parameters`, `identity`",
+  known: `initiative`, `target`, `soak`, `maxViolations`, `excludeNamespaces`, `parameters`, `identity`, `renamedFrom`",
             ),
             (
                 "    target: deny\n",

@@ -292,6 +292,7 @@ pub(super) mod tests {
             parameters: BTreeMap::new(),
             identity: None,
             kind: InitiativeKind::Admission,
+            renamed_from: None,
         }
     }
 }

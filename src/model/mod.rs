@@ -5,6 +5,7 @@
 mod defender;
 mod effect;
 mod mark;
+mod meaning;
 mod resource_id;
 mod ring;
 mod timestamp;
@@ -16,6 +17,7 @@ pub use defender::{
 };
 pub use effect::{Effect, Stage};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
+pub use meaning::Meaning;
 pub use resource_id::{ResourceId, Scope, is_guid};
 pub use ring::{Area, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};

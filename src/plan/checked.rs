@@ -48,6 +48,7 @@ pub fn check(saved: Plan, fresh: &Plan) -> Checked {
         let found = now.get(&(step.kind, &step.object)).copied();
         if let Some(found) = found {
             step.direction = step.direction.and(found.direction);
+            step.weakens.clone_from(&found.weakens);
         }
         let mut why = objection(step, found);
         for needed in found.into_iter().flat_map(|found| needs(found, fresh)) {

@@ -72,6 +72,8 @@ struct StepFile {
     depends_on: Vec<String>,
     action: String,
     direction: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    weakens: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +195,7 @@ fn step_file(step: &Step) -> StepFile {
         depends_on: step.depends_on.clone(),
         action: step.action.name().to_owned(),
         direction: step.direction.name().to_owned(),
+        weakens: step.weakens.clone(),
         reason: step.reason.clone(),
         before: step.before.clone(),
         after: step.after.clone(),
@@ -267,6 +270,7 @@ fn step(file: StepFile) -> Result<Step, String> {
         id: file.id,
         gate: file.gate,
         depends_on: file.depends_on,
+        weakens: file.weakens,
         reason: file.reason,
         before: file.before,
         after: file.after,
@@ -332,6 +336,7 @@ mod tests {
                 depends_on: vec![],
                 action: Action::Update,
                 direction: Direction::Tightens,
+                weakens: vec!["`effect` Deny -> Audit".to_owned()],
                 reason: None,
                 before: Some(json!({"a": 1})),
                 after: Some(json!({"a": 2})),

@@ -3,8 +3,8 @@
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
-use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
-use crate::model::ResourceId;
+use crate::kinds::{Direction, FieldDirection, KNOWN_AFTER, Kind, Meanings, principal_of};
+use crate::model::{Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,14 @@ pub struct Inputs<'a> {
     pub findings: Vec<Finding>,
     /// The gates that are looked at; all if empty. With any named, only their assignments are deleted.
     pub gates: &'a [String],
+    /// Names that gates had before, each with the name that the gate has now.
+    pub renamed: &'a BTreeMap<String, String>,
+    /// Why an object of ours goes that is not desired.
+    pub why_gone: &'a str,
 }
+
+/// Why an object goes that the estate does not state.
+pub const NOT_ASKED_FOR: &str = "the estate no longer asks for it";
 
 /// Makes the plan: one step for each desired object and for each object of ours that is not desired.
 ///
@@ -36,6 +43,8 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     let states = States {
         desired: inputs.desired,
         observed: inputs.observed,
+        renamed: inputs.renamed,
+        why_gone: inputs.why_gone,
     };
     let mut steps: Vec<Step> = inputs.desired.iter().map(|desired| states.wanted(desired)).collect();
     steps.extend(states.deletions(inputs.owner, &header.environment, inputs.gates));
@@ -105,6 +114,7 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
         depends_on: Vec::new(),
         action: Action::NoOp,
         direction: Direction::Neutral,
+        weakens: Vec::new(),
         reason: None,
         before: None,
         after: None,
@@ -115,6 +125,8 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
 struct States<'a> {
     desired: &'a [DesiredObject],
     observed: &'a Observed,
+    renamed: &'a BTreeMap<String, String>,
+    why_gone: &'a str,
 }
 
 impl States<'_> {
@@ -145,8 +157,9 @@ impl States<'_> {
         if step.action == Action::NoOp {
             return step;
         }
-        step.direction = match (&before, step.action) {
-            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, &after),
+        let meanings = &desired.meanings;
+        step.turn(match (&before, step.action) {
+            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, desired),
             (Some(before), Action::Replace) => {
                 let rest = |value: &Value| {
                     let mut value = value.clone();
@@ -155,10 +168,10 @@ impl States<'_> {
                     }
                     value
                 };
-                kind.direction(Some(&rest(before)), Some(&rest(&after)))
+                kind.directions(Some(&rest(before)), Some(&rest(&after)), meanings)
             }
-            _ => kind.direction(before.as_ref(), Some(&after)),
-        };
+            _ => kind.directions(before.as_ref(), Some(&after), meanings),
+        });
         step.reason = match step.action {
             Action::Replace => desired.replaces.as_ref().map(|(_, why)| why.clone()),
             _ if kind == Kind::DefenderPlan => {
@@ -174,7 +187,8 @@ impl States<'_> {
 
     /// The direction from one assignment to its successor: that of their sets' contents and of everything else they state.
     /// A set whose content is not known here cannot be compared, and that counts as weakening.
-    fn succession(&self, before: &Value, after: &Value) -> Direction {
+    fn succession(&self, before: &Value, heir: &DesiredObject) -> Vec<FieldDirection> {
+        let after = &self.after(heir);
         let definition = |value: &Value| {
             value
                 .pointer("/properties/policyDefinitionId")
@@ -188,10 +202,22 @@ impl States<'_> {
         let wanted = definition(after).and_then(|id| self.desired.iter().find(|d| d.kind == kind && d.id == id));
         let version = |value: &Value| value.pointer("/properties/definitionVersion").cloned();
         let same = definition(before) == definition(after) && version(before) == version(after);
-        let sets = match (live, wanted.map(|desired| self.after(desired))) {
-            _ if same => Direction::Neutral,
-            (Some(live), Some(wanted)) => kind.direction(Some(&live), Some(&wanted)),
-            _ => Direction::Weakens,
+        let mut found = match (live, wanted) {
+            _ if same => Vec::new(),
+            (Some(live), Some(wanted)) => kind.directions(Some(&live), Some(&self.after(wanted)), &wanted.meanings),
+            _ => {
+                let name = |value: &Value| definition(value).map(|id| id.name().to_owned()).unwrap_or_default();
+                let told = |value: &Value| match version(value).as_ref().and_then(Value::as_str) {
+                    Some(version) => format!("{} at {version}", name(value)),
+                    None => name(value),
+                };
+                let text = format!(
+                    "`policyDefinitionId` {} -> {}, whose contents cannot be compared",
+                    told(before),
+                    told(after)
+                );
+                vec![FieldDirection::told(Direction::Weakens, text)]
+            }
         };
         let rest = |value: &Value| {
             let mut value = value.clone();
@@ -207,7 +233,15 @@ impl States<'_> {
             }
             value
         };
-        sets.and(Kind::PolicyAssignment.direction(Some(&rest(before)), Some(&rest(after))))
+        let (before, after) = (rest(before), rest(after));
+        found.extend(Kind::PolicyAssignment.directions(Some(&before), Some(&after), &heir.meanings));
+        found
+    }
+
+    /// The gate that an object belongs to, by the name that it has now. A definition belongs to its initiative.
+    fn gate_of<'b>(&'b self, kind: Kind, mark: &'b Mark) -> &'b String {
+        let renamed = self.renamed.get(&mark.gate).filter(|_| !kind.is_definition());
+        renamed.unwrap_or(&mark.gate)
     }
 
     /// Whether a role is given to an identity that a gate has too which is not looked at.
@@ -218,7 +252,7 @@ impl States<'_> {
         };
         self.observed.owned(owner, environment).any(|(object, mark)| {
             object.kind == Kind::PolicyAssignment
-                && !gates.contains(&mark.gate)
+                && !gates.contains(self.gate_of(object.kind, &mark))
                 && principal_of(&object.wire).is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
         })
     }
@@ -231,26 +265,32 @@ impl States<'_> {
             .owned(owner, environment)
             .filter(|(object, mark)| {
                 let alone = || !object.kind.is_definition() && !self.serves_others(object, owner, environment, gates);
-                gates.is_empty() || (gates.contains(&mark.gate) && alone())
+                gates.is_empty() || (gates.contains(self.gate_of(object.kind, mark)) && alone())
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();
-                let mut step = step(object.kind, &object.id, Some(&mark.gate));
+                let gate = self.gate_of(object.kind, &mark);
+                let mut step = step(object.kind, &object.id, Some(gate));
                 step.action = Action::Delete;
-                step.direction = object.kind.direction(Some(&before), None);
-                step.reason = Some("the estate no longer asks for it".to_owned());
-                let gate = Some(&mark.gate);
+                step.turn(object.kind.directions(Some(&before), None, &Meanings::new()));
+                step.reason = Some(self.why_gone.to_owned());
                 let heir = self.desired.iter().find(|d| {
                     // What is kept as it is takes nobody's place.
                     let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
-                    d.kind == object.kind && d.gate.as_ref() == gate && !kept
+                    d.kind == object.kind && d.gate.as_ref() == Some(gate) && !kept
                 });
                 if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();
                     let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
-                    let weaker = !shown && self.succession(&before, &self.after(heir)) == Direction::Weakens;
-                    step.direction = if weaker { Direction::Weakens } else { Direction::Neutral };
+                    let change = if shown {
+                        Vec::new()
+                    } else {
+                        self.succession(&before, heir)
+                    };
+                    // What tightens is told where the successor is written.
+                    let weaker = change.into_iter().filter(|field| field.direction == Direction::Weakens);
+                    step.turn(weaker.collect());
                     step.reason = Some(format!("`{}` takes its place", heir.id.name()));
                 }
                 step.before = Some(before);

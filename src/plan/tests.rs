@@ -1,6 +1,7 @@
 //! Whole plans against a small model of Azure: what is written is there afterwards, with what a server adds.
 
 mod enablement;
+mod renamed;
 mod rings;
 
 use super::*;
@@ -189,6 +190,8 @@ fn plan_at(
         held: desired.held,
         findings: desired.findings,
         gates,
+        renamed: &environment.renamed_gates(),
+        why_gone: NOT_ASKED_FOR,
     };
     let plan = make(inputs);
     (
@@ -225,6 +228,7 @@ fn gate(name: &str, initiative: &str, exclude: &[String]) -> Gate {
         parameters: BTreeMap::new(),
         identity: None,
         kind: InitiativeKind::Admission,
+        renamed_from: None,
     }
 }
 
