@@ -52,6 +52,33 @@ fn a_plan_of_a_large_fleet_takes_as_many_round_trips_as_one_of_a_small_fleet() {
 }
 
 #[test]
+fn many_clusters_to_write_are_better_left_to_azure_policy() {
+    let fleet = fleet(40, 5);
+    fleet.edit("environments/fleet.yaml", "{mode: policy}", "{mode: manage}");
+    let proposed = |folder: &Folder| {
+        let findings = folder.plan("fleet")["plan"]["findings"].clone();
+        let found = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|found| found["subject"] == "fleet");
+        found
+            .map(|found| found["sentence"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(proposed(&fleet).is_empty(), "a few are written one by one");
+    fleet.edit("environments/fleet.yaml", "clusters: {", "clusters: {fleetAbove: 5, ");
+    let said = proposed(&fleet);
+    assert!(
+        said[0].starts_with("6 clusters would be written one by one")
+            && said[0].contains("`policyAddon: {mode: policy}`"),
+        "{said:?}"
+    );
+    fleet.edit("environments/fleet.yaml", "fleetAbove: 5", "fleetAbove: 6");
+    assert!(proposed(&fleet).is_empty());
+}
+
+#[test]
 fn what_would_be_written_is_read_exactly_and_at_once() {
     let fleet = fleet(40, 5);
     fleet.edit("environments/fleet.yaml", "{mode: policy}", "{mode: manage}");
