@@ -73,7 +73,7 @@ class Estate:
         self.server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
         ready = json.loads(self.server.stdout.readline())
         self.url, self.authority = ready["resourceManager"], str(folder / ready["caFile"])
-        (folder / "cloud.json").write_text(json.dumps({"resourceManager": self.url}))
+        (folder / "cloud.json").write_text(json.dumps({"resourceManager": self.url, "authority": self.url}))
 
     def call(self, *words):
         """Runs aksgate here."""

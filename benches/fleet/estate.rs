@@ -37,8 +37,7 @@ clusters:
   policyAddon: {mode: manage}
 ";
 
-const CHANGED: &str = "\
-  exposure:
+const CHANGED: &str = "  exposure:
     initiative: exposure
     target: audit
 ";

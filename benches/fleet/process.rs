@@ -93,7 +93,8 @@ impl Served<'_> {
         let out = server.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
-        let cloud = serde_json::json!({"resourceManager": ready["resourceManager"]});
+        let cloud =
+            serde_json::json!({"resourceManager": ready["resourceManager"], "authority": ready["resourceManager"]});
         fs::write(fleet.path("cloud.json"), cloud.to_string()).unwrap();
         Served { fleet, server }
     }
