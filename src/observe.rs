@@ -3,6 +3,7 @@
 //! Owns which calls are made and what counts as having seen everything: an answer that is missing is an error, never an
 //! absent object. Must not know what should be there.
 
+mod below;
 mod defender;
 mod egress;
 mod evidence;
@@ -42,54 +43,20 @@ const SAFEGUARDS: &str = "Microsoft.ContainerService/deploymentSafeguards";
 /// How many reads of one sort are under way at once; the client bounds all of them together.
 const AT_ONCE: usize = 16;
 
-/// Reads everything that concerns the environment.
+/// Reads everything that concerns the environment; what does not need an answer of the rest is asked at once.
 ///
 /// # Errors
 /// Any call that fails, but for objects that ARM says are absent.
 pub async fn observe(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
-    let subscriptions = subscriptions(client, environment).await?;
-    let definitions_at = &environment.definition_scope;
-    let (assignments, sets, definitions, plans, exemptions, clusters) = futures::try_join!(
-        assignments(client, environment, &subscriptions),
-        listed(
-            client,
-            Kind::PolicySetDefinition,
-            definitions_at,
-            "policySetDefinitions"
-        ),
-        listed(client, Kind::PolicyDefinition, definitions_at, "policyDefinitions"),
-        defender::plans(client, environment, &subscriptions),
-        exemptions(client, environment, &subscriptions),
-        clusters(client, environment),
-    )?;
-    let (assignments, beyond): (Vec<LiveObject>, Vec<LiveObject>) = assignments
-        .into_iter()
-        .partition(|object| object.id.scope().eq_ignore_ascii_case(&environment.scope.path()));
-    let (sets_of_others, unread_sets) = sets_of(client, assignments.iter().chain(&beyond), &sets).await?;
-    let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
-    let mut observed = Observed::default();
-    observed.beyond = beyond;
-    observed.sets_of_others = sets_of_others;
-    observed.unread_sets = unread_sets;
-    // A resource group is not above its subscription's Defender plan.
-    observed.subscriptions = if matches!(environment.scope, Scope::ResourceGroup(..)) {
-        Vec::new()
-    } else {
-        subscriptions
+    let fleet = async {
+        let clusters = clusters(client, environment).await?;
+        let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, ..)| cluster)).await?;
+        Ok::<_, ArmError>((clusters, safeguards))
     };
-    observed.nodes = defender::nodes(client, environment, &plans).await?;
-    for object in assignments
-        .into_iter()
-        .chain(sets)
-        .chain(definitions)
-        .chain(plans)
-        .chain(exemptions)
-        .chain(roles)
-    {
-        observed.insert(object);
-    }
-    let safeguards = safeguards(client, environment, clusters.iter().map(|(cluster, ..)| cluster)).await?;
-    let (connected, extensions) = connected(client, environment).await?;
+    let governance = governance(client, environment);
+    let connected = connected(client, environment);
+    let (mut observed, (clusters, safeguards), (connected, extensions)) =
+        futures::try_join!(governance, fleet, connected)?;
     observed.arc_clusters = connected;
     for object in safeguards.into_iter().chain(extensions) {
         observed.insert(object);
@@ -97,7 +64,58 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
     for (cluster, object, changed) in clusters {
         let changed = changed.map(|changed| (cluster.id.clone(), changed));
         observed.cluster_changes.extend(changed);
+        observed.unsure.insert((object.kind, object.id.clone()));
         observed.clusters.push(cluster);
+        observed.insert(object);
+    }
+    Ok(observed)
+}
+
+/// Reads the subscriptions with their Defender plans, and the policy objects with what belongs to them.
+async fn governance(client: &Client, environment: &Environment) -> Result<Observed, ArmError> {
+    let at = &environment.definition_scope;
+    let (subscriptions, own, sets, definitions, plans, below) = futures::try_join!(
+        subscriptions(client, environment),
+        own_objects(client, environment),
+        listed(client, Kind::PolicySetDefinition, at),
+        listed(client, Kind::PolicyDefinition, at),
+        defender::find(client, environment),
+        below::find(client, environment),
+    )?;
+    let here = environment.scope.path();
+    let policy = async {
+        let below = match below {
+            Some(found) => below::settle(client, (&environment.name, &here), found, &own, &subscriptions).await?,
+            None => Vec::new(),
+        };
+        let assigned = own.iter().chain(&below);
+        let (of_others, unread) = sets_of(client, assigned, &sets).await?;
+        Ok::<_, ArmError>((below, of_others, unread))
+    };
+    let plans = async {
+        let (plans, unsure) = defender::plans(client, environment, &subscriptions, plans).await?;
+        let nodes = defender::nodes(client, environment, &plans).await?;
+        Ok::<_, ArmError>((plans, unsure, nodes))
+    };
+    let roles = role_assignments(client, environment, &own);
+    let ((below, of_others, unread), (plans, unsure, nodes), roles) = futures::try_join!(policy, plans, roles)?;
+
+    let (beyond, own): (Vec<LiveObject>, Vec<LiveObject>) = own
+        .into_iter()
+        .chain(below)
+        .partition(|object| object.kind == Kind::PolicyAssignment && !object.id.scope().eq_ignore_ascii_case(&here));
+    let mut observed = Observed::default();
+    observed.beyond = beyond;
+    observed.sets_of_others = of_others;
+    observed.unread_sets = unread;
+    observed.unsure = unsure;
+    observed.nodes = nodes;
+    // A resource group is not above its subscription's Defender plan.
+    observed.subscriptions = match environment.scope {
+        Scope::ResourceGroup(..) => Vec::new(),
+        _ => subscriptions,
+    };
+    for object in own.into_iter().chain(sets).chain(definitions).chain(plans).chain(roles) {
         observed.insert(object);
     }
     Ok(observed)
@@ -138,31 +156,43 @@ pub async fn read(client: &Client, kind: Kind, id: &ResourceId) -> Result<Option
     }))
 }
 
-/// Reads clusters exactly: what Resource Graph says of them may be old, and has no ETag.
+/// Reads objects exactly: what Resource Graph says of them may be old, and has no ETag.
 ///
 /// # Errors
 /// Any call that fails; a cluster that is gone by now is taken out.
-pub async fn refine(client: &Client, observed: &mut Observed, ids: &[ResourceId]) -> Result<(), ArmError> {
-    let reads = stream::iter(ids.iter().cloned().map(|id| async move {
-        let object = read(client, Kind::ManagedCluster, &id).await?;
-        Ok::<_, ArmError>((id, object))
+pub async fn refine(client: &Client, observed: &mut Observed, objects: &[(Kind, ResourceId)]) -> Result<(), ArmError> {
+    let reads = stream::iter(objects.iter().cloned().map(|(kind, id)| async move {
+        let object = read(client, kind, &id).await?;
+        Ok::<_, ArmError>((kind, id, object))
     }));
     let found: Vec<_> = reads.buffered(AT_ONCE).try_collect().await?;
-    for (id, object) in found {
-        match object {
-            Some(object) => {
-                let changed = object.wire.pointer("/systemData/lastModifiedAt");
-                let changed = changed.and_then(Value::as_str).and_then(Timestamp::parse);
-                let changed = changed.map(|changed| (id.clone(), changed));
-                observed.cluster_changes.extend(changed);
-                if let Some(cluster) = observed.clusters.iter_mut().find(|cluster| cluster.id == id) {
-                    *cluster = exact_cluster(&object);
-                }
-                observed.insert(object);
-            }
-            None => observed.clusters.retain(|cluster| cluster.id != id),
-        }
+    for object in objects {
+        observed.unsure.remove(object);
     }
+    let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
+    for (place, cluster) in observed.clusters.iter().enumerate() {
+        places.insert(cluster.id.clone(), place);
+    }
+    let mut gone = BTreeSet::new();
+    for (kind, id, object) in found {
+        let Some(object) = object else {
+            gone.insert(id);
+            continue;
+        };
+        if kind == Kind::ManagedCluster {
+            let changed = object.wire.pointer("/systemData/lastModifiedAt");
+            let changed = changed.and_then(Value::as_str).and_then(Timestamp::parse);
+            observed
+                .cluster_changes
+                .extend(changed.map(|changed| (id.clone(), changed)));
+            let place = places.get(&id).and_then(|place| observed.clusters.get_mut(*place));
+            if let Some(cluster) = place {
+                *cluster = exact_cluster(&object);
+            }
+        }
+        observed.insert(object);
+    }
+    observed.clusters.retain(|cluster| !gone.contains(&cluster.id));
     Ok(())
 }
 
@@ -239,40 +269,57 @@ pub async fn subscriptions(client: &Client, environment: &Environment) -> Result
     }
 }
 
-/// The policy assignments at the environment's scope, above it and below it. A list at a subscription or a resource group shows them
-/// all; one at a management group shows none below, so its subscriptions are asked.
-async fn assignments(
-    client: &Client,
-    environment: &Environment,
-    subscriptions: &[Subscription],
-) -> Result<Vec<LiveObject>, ArmError> {
-    let below: Vec<String> = match environment.scope {
-        Scope::ManagementGroup(_) => subscriptions
-            .iter()
-            .map(|subscription| format!("/subscriptions/{}", subscription.id))
-            .collect(),
-        _ => Vec::new(),
-    };
+/// The policy assignments and exemptions that ARM lists at the environment's scope: a list at a subscription or a resource group shows
+/// also those below it, and one of assignments those above it. What stands above is exempt for whoever put it there.
+async fn own_objects(client: &Client, environment: &Environment) -> Result<Vec<LiveObject>, ArmError> {
+    let here = environment.scope.path();
     let is_group = matches!(environment.scope, Scope::ManagementGroup(_));
-    let own = (environment.scope.path(), is_group);
-    let lists = below.into_iter().map(|path| (path, false)).chain([own]);
-    let lists = stream::iter(lists.map(|(scope, at_scope)| async move {
-        let path = format!("{scope}/providers/Microsoft.Authorization/policyAssignments");
-        let filter = [("$filter", "atScope()")];
-        client.list(&path, if at_scope { &filter } else { &[] }).await
-    }));
-    let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+    let filter = |filter: &'static str| {
+        if is_group {
+            vec![("$filter", filter)]
+        } else {
+            Vec::new()
+        }
+    };
+    let (at_scope, exactly) = (filter("atScope()"), filter("atExactScope()"));
+    let named = async {
+        match is_group {
+            true => below::named_exemptions(client, environment).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (assignments, exemptions, named) = futures::try_join!(
+        policy_objects(client, Kind::PolicyAssignment, &here, &at_scope),
+        policy_objects(client, Kind::PolicyExemption, &here, &exactly),
+        named,
+    )?;
+    let exemptions = exemptions.into_iter().filter(|object| object.id.is_within(&here));
     let mut seen = BTreeSet::new();
+    let objects = assignments.into_iter().chain(exemptions).chain(named);
+    Ok(objects.filter(|object| seen.insert(object.id.clone())).collect())
+}
+
+/// The objects of a kind of policy that a list at a scope shows.
+async fn policy_objects(
+    client: &Client,
+    kind: Kind,
+    scope: &str,
+    query: &[(&str, &str)],
+) -> Result<Vec<LiveObject>, ArmError> {
+    let collection = match kind {
+        Kind::PolicyExemption => "policyExemptions",
+        Kind::PolicySetDefinition => "policySetDefinitions",
+        Kind::PolicyDefinition => "policyDefinitions",
+        _ => "policyAssignments",
+    };
+    let path = format!("{scope}/providers/Microsoft.Authorization/{collection}");
+    let items = client.list(&path, query).await?;
     let object = |wire: Value| {
         let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
-        seen.insert(id.clone()).then_some(LiveObject {
-            kind: Kind::PolicyAssignment,
-            id,
-            wire,
-            etag: None,
-        })
+        let etag = None;
+        Some(LiveObject { kind, id, wire, etag })
     };
-    Ok(found.into_iter().flatten().filter_map(object).collect())
+    Ok(items.into_iter().filter_map(object).collect())
 }
 
 /// How many sets of others are read at most; beyond that it is told that they were not.
@@ -309,79 +356,38 @@ async fn sets_of(
 }
 
 /// The policy objects of a kind that stand exactly at a scope.
-async fn listed(client: &Client, kind: Kind, scope: &Scope, collection: &str) -> Result<Vec<LiveObject>, ArmError> {
-    let path = format!("{}/providers/Microsoft.Authorization/{collection}", scope.path());
-    let items = client.list(&path, &[("$filter", "atExactScope()")]).await?;
-    Ok(items
-        .into_iter()
-        .filter_map(|wire| {
-            let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
-            // Whatever a filter lets through, only what stands at the scope itself concerns this environment.
-            let here = id.scope().eq_ignore_ascii_case(&scope.path());
-            here.then_some(LiveObject {
-                kind,
-                id,
-                wire,
-                etag: None,
-            })
-        })
-        .collect())
+async fn listed(client: &Client, kind: Kind, scope: &Scope) -> Result<Vec<LiveObject>, ArmError> {
+    let here = scope.path();
+    let mut objects = policy_objects(client, kind, &here, &[("$filter", "atExactScope()")]).await?;
+    // Whatever a filter lets through, only what stands at the scope itself concerns this environment.
+    objects.retain(|object| object.id.scope().eq_ignore_ascii_case(&here));
+    Ok(objects)
 }
 
-/// The policy exemptions at the environment's scope and below it: a list at a subscription shows those of everything in it, one at a
-/// management group only its own and those above.
-async fn exemptions(
-    client: &Client,
-    environment: &Environment,
-    subscriptions: &[Subscription],
-) -> Result<Vec<LiveObject>, ArmError> {
-    let own = environment.scope.path();
-    let below = match environment.scope {
-        Scope::ManagementGroup(_) => subscriptions
-            .iter()
-            .map(|subscription| format!("/subscriptions/{}", subscription.id))
-            .collect(),
-        _ => Vec::new(),
-    };
-    let scopes = below.into_iter().chain([own.clone()]);
-    let lists = stream::iter(scopes.map(|scope| async move {
-        let path = format!("{scope}/providers/Microsoft.Authorization/policyExemptions");
-        let exactly = [("$filter", "atExactScope()")];
-        let is_group = Scope::parse(&scope).is_some_and(|scope| matches!(scope, Scope::ManagementGroup(_)));
-        let items = client.list(&path, if is_group { &exactly } else { &[] }).await?;
-        let objects = items.into_iter().filter_map(|wire| {
-            let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
-            // What stands above concerns whoever put it there.
-            id.is_within(&scope).then_some(LiveObject {
-                kind: Kind::PolicyExemption,
-                id,
-                wire,
-                etag: None,
-            })
-        });
-        Ok::<_, ArmError>(objects.collect::<Vec<_>>())
-    }));
-    let found: Vec<Vec<LiveObject>> = lists.buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
-}
-
-/// The role assignments at and below the environment's scope, and in subscriptions beside it that hold what a parameter names.
+/// The role assignments at the environment's scope, in subscriptions beside or below it that hold what a parameter names, and those that
+/// the identities of the environment's assignments have anywhere below a management group.
 ///
 /// Asked for only where an assignment has an identity or may get one: there is nothing of ours otherwise, since the roles of an
 /// assignment go before it does.
 async fn role_assignments(
     client: &Client,
     environment: &Environment,
-    subscriptions: &[Subscription],
-    assignments: &[LiveObject],
+    own: &[LiveObject],
 ) -> Result<Vec<LiveObject>, ArmError> {
-    let identities = assignments
-        .iter()
-        .filter(|assignment| principal_of(&assignment.wire).is_some() && assignment.mark().is_some());
-    if environment.location.is_none() && identities.clone().next().is_none() {
+    let here = environment.scope.path();
+    let identities = own.iter().filter(|object| {
+        let is_here = object.id.scope().eq_ignore_ascii_case(&here);
+        is_here && object.kind == Kind::PolicyAssignment && object.mark().is_some()
+    });
+    let identities: Vec<(&LiveObject, String)> = identities
+        .filter_map(|assignment| Some((assignment, principal_of(&assignment.wire)?)))
+        .collect();
+    if environment.location.is_none() && identities.is_empty() {
         return Ok(Vec::new());
     }
-    let live = identities.filter_map(|assignment| assignment.wire.pointer("/properties/parameters"));
+    let live = identities
+        .iter()
+        .filter_map(|(assignment, _)| assignment.wire.pointer("/properties/parameters"));
     let mut named = BTreeSet::new();
     live.for_each(|parameters| subscriptions_in(parameters, &mut named));
     let gates = environment.gates.values();
@@ -390,15 +396,18 @@ async fn role_assignments(
             .values()
             .for_each(|value| subscriptions_in(value, &mut named))
     });
-    if let Scope::ManagementGroup(_) = environment.scope {
-        named.extend(subscriptions.iter().map(|subscription| subscription.id.clone()));
-    }
-    let own = environment.scope.path();
     let beside = named.into_iter().map(|id| format!("/subscriptions/{id}"));
-    let scopes: Vec<String> = beside.filter(|path| *path != own).chain([own.clone()]).collect();
-    let lists = stream::iter(scopes.into_iter().map(|scope| async move {
+    let beside = beside.filter(|path| *path != here);
+    let mut lists: Vec<(String, Option<String>)> = beside.chain([here.clone()]).map(|scope| (scope, None)).collect();
+    if let Scope::ManagementGroup(_) = environment.scope {
+        let principals: BTreeSet<&str> = identities.iter().map(|(_, principal)| principal.as_str()).collect();
+        let of = |principal: &str| Some(format!("principalId eq '{}'", principal.replace('\'', "''")));
+        lists.extend(principals.into_iter().map(|principal| (here.clone(), of(principal))));
+    }
+    let lists = stream::iter(lists.into_iter().map(|(scope, filter)| async move {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
-        match client.list(&path, &[]).await {
+        let filter = filter.as_deref().map(|filter| ("$filter", filter));
+        match client.list(&path, filter.as_slice()).await {
             Ok(items) => Ok(items),
             // A workspace that a parameter names may be gone with its subscription.
             Err(error) if error.has_code("SubscriptionNotFound") => Ok(Vec::new()),
@@ -489,15 +498,19 @@ async fn connected(client: &Client, environment: &Environment) -> Result<(Vec<Ar
     Ok((clusters, extensions))
 }
 
-/// The rows of a query in the environment's scope, with their ids.
-async fn found(client: &Client, environment: &Environment, query: &str) -> Result<Vec<(ResourceId, Value)>, ArmError> {
-    let scope = match &environment.scope {
+/// Where Resource Graph looks for what is in a scope: a resource group is chosen from the rows of its subscription.
+fn graph_scope(scope: &Scope) -> GraphScope {
+    match scope {
         Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
         Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-    };
+    }
+}
+
+/// The rows of a query in the environment's scope, with their ids.
+async fn found(client: &Client, environment: &Environment, query: &str) -> Result<Vec<(ResourceId, Value)>, ArmError> {
     let query = GraphQuery {
         query: query.to_owned(),
-        scope,
+        scope: graph_scope(&environment.scope),
         with_scopes_above: false,
     };
     let rows = client.resource_graph(&query).await?;

@@ -11,7 +11,7 @@ use crate::diff::digest;
 use crate::kinds::Kind;
 use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Scope, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The live objects that concern one environment.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Observed {
     pub sets_of_others: Vec<LiveObject>,
     /// Those that could not be read.
     pub unread_sets: Vec<ResourceId>,
+    /// The objects that are known from Resource Graph only, which may be behind.
+    pub unsure: BTreeSet<(Kind, ResourceId)>,
     objects: BTreeMap<(Kind, ResourceId), LiveObject>,
 }
 

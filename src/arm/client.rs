@@ -82,8 +82,24 @@ pub struct CallCounts {
     pub retries: u64,
 }
 
+/// What the calls of a run cost besides their number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The longest chain of calls of which each was begun after the one before it had been answered: with the time of one answer, what a
+    /// run has to wait at least.
+    pub rounds: u64,
+    /// The bytes of all answers' bodies, unpacked.
+    pub bytes: u64,
+    /// How many answers were 429.
+    pub throttled: u64,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    /// The longest chain so far whose last call was answered.
+    pub(super) rounds: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) throttled: AtomicU64,
     pub(super) reads: AtomicU64,
     pub(super) polls: AtomicU64,
     pub(super) queries: AtomicU64,
@@ -269,6 +285,16 @@ impl Client {
             graph_queries: counters.queries.load(Ordering::Relaxed),
             writes: counters.writes.load(Ordering::Relaxed),
             retries: counters.retries.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Returns what the calls so far cost besides their number.
+    pub fn traffic(&self) -> Traffic {
+        let counters = &self.inner.counters;
+        Traffic {
+            rounds: counters.rounds.load(Ordering::Relaxed),
+            bytes: counters.bytes.load(Ordering::Relaxed),
+            throttled: counters.throttled.load(Ordering::Relaxed),
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Owns paging, batches of scopes, and when a result is refused as incomplete. Must not know what is queried.
 //!
+//! The first page says how many rows there are. Where more than one page follows they are asked for at once, each by the number of rows
+//! before it; each begins with the last row of the one before, so that rows which came or went in between show, and are never lost.
+//!
 //! The limits are those of Microsoft's "Guidance for throttled requests in Azure Resource Graph" and "Working with large data sets".
 //! Resource Graph lags behind writes: it finds objects, but never proves that a write took effect.
 
@@ -11,6 +14,7 @@ use super::error::{ArmError, ArmErrorKind};
 use super::paging::unusable;
 use super::request::{Call, Purpose};
 use azure_core::http::Method;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,6 +23,8 @@ const PATH: &str = "/providers/Microsoft.ResourceGraph/resources";
 const LARGEST_PAGE: u32 = 1_000;
 /// How many subscriptions or management groups one query should name at most.
 const LARGEST_BATCH: usize = 300;
+/// How many pages and batches are asked for at once; the client bounds all calls together.
+const AT_ONCE: usize = 16;
 
 /// Where a query looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,59 +56,129 @@ impl Client {
             GraphScope::ManagementGroups(names) => ("managementGroups", names),
         };
         let mut seen = BTreeSet::new();
-        let names: Vec<&String> = names
+        let names: Vec<String> = names
             .iter()
             .filter(|name| seen.insert(name.to_ascii_lowercase()))
+            .cloned()
             .collect();
-        let mut rows = Vec::new();
-        for batch in names.chunks(LARGEST_BATCH) {
-            let body = |page: u32, token: Option<&str>| {
-                let mut options = json!({
-                    "resultFormat": "objectArray",
-                    "$top": page,
-                    "authorizationScopeFilter":
-                        if query.with_scopes_above { "AtScopeAboveAndBelow" } else { "AtScopeAndBelow" },
-                });
-                if let (Some(options), Some(token)) = (options.as_object_mut(), token) {
-                    options.insert("$skipToken".to_owned(), json!(token));
-                }
-                json!({ key: batch, "query": query.query, "options": options })
+        let batches = names.chunks(LARGEST_BATCH).map(<[String]>::to_vec);
+        let batches: Vec<_> = batches.map(|batch| self.rows_in(query, key, batch)).collect();
+        let found: Vec<Vec<Value>> = stream::iter(batches).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Returns the rows of a query in some scopes.
+    async fn rows_in(&self, query: &GraphQuery, key: &str, scopes: Vec<String>) -> Result<Vec<Value>, ArmError> {
+        let filter = if query.with_scopes_above {
+            "AtScopeAboveAndBelow"
+        } else {
+            "AtScopeAndBelow"
+        };
+        let body = |page: u32, start: Start| {
+            let mut options = json!({"resultFormat": "objectArray", "$top": page, "authorizationScopeFilter": filter});
+            let further = match start {
+                Start::Beginning => None,
+                Start::Token(token) => Some(("$skipToken", json!(token))),
+                Start::After(rows) => Some(("$skip", json!(rows))),
             };
-            let mut page = LARGEST_PAGE;
-            rows.extend(loop {
-                match self.pages(|token| body(page, token)).await {
-                    // The same options go with a token, so a smaller page starts from the beginning.
-                    Err(error) if error.has_code("ResponsePayloadTooLarge") && page > 1 => page /= 2,
-                    result => break result?,
-                }
-            });
+            if let (Some(options), Some((key, value))) = (options.as_object_mut(), further) {
+                options.insert(key.to_owned(), value);
+            }
+            json!({ key: scopes, "query": query.query, "options": options })
+        };
+        let mut page = LARGEST_PAGE;
+        loop {
+            match self.pages(page, &|start| body(page, start)).await {
+                // The same options go with a token, so a smaller page starts from the beginning.
+                Err(error) if error.has_code("ResponsePayloadTooLarge") && page > 1 => page /= 2,
+                result => return result,
+            }
+        }
+    }
+
+    /// Returns the rows of all pages of a size; `body` makes the request for the page that starts somewhere.
+    async fn pages(&self, size: u32, body: &(dyn Fn(Start) -> Value + Sync)) -> Result<Vec<Value>, ArmError> {
+        let first = self.page(body(Start::Beginning)).await?;
+        if let Some(rows) = self.pages_at_once(size, &first, body).await? {
+            return Ok(rows);
+        }
+        let Page {
+            mut rows, mut token, ..
+        } = first;
+        let mut tokens = HashSet::new();
+        while let Some(next) = token {
+            if !tokens.insert(next.clone()) {
+                let call = self.call(Method::Post, Purpose::Query, PATH, &[], None)?;
+                let message = "the pages of the result go in circles";
+                return Err(ArmError::new(ArmErrorKind::Unusable, &call, message));
+            }
+            let page = self.page(body(Start::Token(next))).await?;
+            rows.extend(page.rows);
+            token = page.token;
         }
         Ok(rows)
     }
 
-    /// Returns the rows of all pages; `body` makes the request for the first page or for the one that a token names.
-    async fn pages(&self, body: impl Fn(Option<&str>) -> Value) -> Result<Vec<Value>, ArmError> {
-        let mut rows = Vec::new();
-        let mut tokens = HashSet::new();
-        let mut token: Option<String> = None;
-        loop {
-            let body = body(token.as_deref());
-            let call = self.call(Method::Post, Purpose::Query, PATH, &[], Some(&body))?;
-            let answer = self.send(&call).await?;
-            let (page, next) = read_page(&call, &answer)?;
-            rows.extend(page);
-            let Some(next) = next else {
-                return Ok(rows);
-            };
-            if !tokens.insert(next.clone()) {
-                return Err(unusable(&call, &answer, "the pages of the result go in circles"));
-            }
-            token = Some(next);
+    /// Returns all rows, with the pages after the first asked for at once; none if one more page is all there is, if it is not told how many
+    /// there are, or if the rows changed in between.
+    async fn pages_at_once(
+        &self,
+        size: u32,
+        first: &Page,
+        body: &(dyn Fn(Start) -> Value + Sync),
+    ) -> Result<Option<Vec<Value>>, ArmError> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let Some(total) = first
+            .total
+            .filter(|_| first.token.is_some() && first.rows.len() == size)
+        else {
+            return Ok(None);
+        };
+        let further = size.saturating_sub(1);
+        if further == 0 || total.saturating_sub(size) <= further {
+            return Ok(None);
         }
+        let starts = (further..total.saturating_sub(1)).step_by(further);
+        let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)))).collect();
+        let pages: Vec<Page> = stream::iter(pages).buffered(AT_ONCE).try_collect().await?;
+        let mut rows = first.rows.clone();
+        let id = |row: Option<&Value>| row.and_then(|row| row.get("id")).cloned();
+        for page in pages {
+            let joins = id(page.rows.first()).is_some_and(|first| Some(first) == id(rows.last()));
+            if page.total != Some(total) || !joins {
+                return Ok(None);
+            }
+            rows.extend(page.rows.into_iter().skip(1));
+        }
+        Ok((rows.len() == total).then_some(rows))
+    }
+
+    async fn page(&self, body: Value) -> Result<Page, ArmError> {
+        let call = self.call(Method::Post, Purpose::Query, PATH, &[], Some(&body))?;
+        let answer = self.send(&call).await?;
+        read_page(&call, &answer)
     }
 }
 
-fn read_page(call: &Call, answer: &Answer) -> Result<(Vec<Value>, Option<String>), ArmError> {
+/// Where a page starts.
+enum Start {
+    Beginning,
+    /// Where the page ended that gave this token.
+    Token(String),
+    /// After so many rows.
+    After(usize),
+}
+
+/// A page of a result.
+struct Page {
+    rows: Vec<Value>,
+    /// The token of the next page.
+    token: Option<String>,
+    /// How many rows the whole result has, where that is told.
+    total: Option<usize>,
+}
+
+fn read_page(call: &Call, answer: &Answer) -> Result<Page, ArmError> {
     let truncated = |message: &str| ArmError::new(ArmErrorKind::Truncated, call, message).answered(answer);
     let mut body = answer
         .json()
@@ -133,13 +209,15 @@ fn read_page(call: &Call, answer: &Answer) -> Result<(Vec<Value>, Option<String>
     if cut && token.is_none() {
         return Err(truncated("Resource Graph cut the result and gave no way to read on"));
     }
-    Ok((rows, token))
+    let total = body.get("totalRecords").and_then(Value::as_u64);
+    let total = total.and_then(|total| usize::try_from(total).ok());
+    Ok(Page { rows, token, total })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::testing::{Script, answer, broken, raw};
+    use crate::arm::testing::{Script, Turn, answer, broken, raw};
 
     fn ask(script: &Script, scope: GraphScope) -> Result<Vec<Value>, ArmError> {
         let query = GraphQuery {
@@ -219,6 +297,61 @@ mod tests {
         let circle = || answer(200, page(&[1], Some("same")));
         let script = Script::new([circle(), circle()]);
         assert!(ask(&script, group()).unwrap_err().message().contains("circles"));
+    }
+
+    /// A page of 1,000 rows at most out of so many, each with its number as id.
+    fn of_many(skip: u32, total: u32) -> Turn {
+        let last = total.min(skip + LARGEST_PAGE);
+        let mut body = page(&(skip..last).collect::<Vec<u32>>(), (last < total).then_some("next"));
+        body["totalRecords"] = json!(total);
+        answer(200, body)
+    }
+
+    #[test]
+    fn many_pages_are_asked_for_at_once_and_overlap_by_a_row() {
+        let script = Script::new([
+            of_many(0, 3_500),
+            of_many(999, 3_500),
+            of_many(1_998, 3_500),
+            of_many(2_997, 3_500),
+        ]);
+        let rows = ask(&script, group()).unwrap();
+        assert_eq!(ids(&rows), (0..3_500).collect::<Vec<u64>>());
+        let skips: Vec<Value> = script
+            .requests()
+            .iter()
+            .map(|seen| seen.body["options"]["$skip"].clone())
+            .collect();
+        assert_eq!(skips, [Value::Null, json!(999), json!(1_998), json!(2_997)]);
+        // One page more is read with the token, and the last row stands alone on no page.
+        let script = Script::new([of_many(0, 1_999), of_many(1_000, 1_999)]);
+        assert_eq!(ask(&script, group()).unwrap().len(), 1_999);
+        let script = Script::new([of_many(0, 2_998), of_many(999, 2_998), of_many(1_998, 2_998)]);
+        assert_eq!(ask(&script, group()).unwrap().len(), 2_998);
+    }
+
+    #[test]
+    fn rows_that_move_between_pages_are_not_lost() {
+        let by_token = |rows: std::ops::Range<u32>, token| answer(200, page(&rows.collect::<Vec<u32>>(), token));
+        // A row before the second page went, or one came: the pages no longer join, or are of another result.
+        for moved in [of_many(1_000, 2_500), of_many(999, 2_501)] {
+            let script = Script::new([
+                of_many(0, 2_500),
+                moved,
+                of_many(1_998, 2_500),
+                by_token(1_000..2_000, Some("last")),
+                by_token(2_000..2_500, None),
+            ]);
+            let rows = ask(&script, group()).unwrap();
+            assert_eq!(ids(&rows), (0..2_500).collect::<Vec<u64>>());
+            let tokens: Vec<Value> = script
+                .requests()
+                .iter()
+                .map(|seen| seen.body["options"]["$skipToken"].clone())
+                .collect();
+            let null = Value::Null;
+            assert_eq!(tokens, [null.clone(), null.clone(), null, json!("next"), json!("last")]);
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod versions;
 #[cfg(test)]
 mod wire_tests;
 
-pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime};
+pub use client::{CallCounts, Client, Deletion, PutOptions, Resource, ServerTime, Traffic};
 pub use error::{ArmError, ArmErrorKind};
 pub use fault::NetworkFault;
 pub use graph::{GraphQuery, GraphScope};

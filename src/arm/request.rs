@@ -22,6 +22,9 @@ use std::time::Duration;
 /// The largest answer that is read, unpacked: 64 MiB.
 pub(super) const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
+/// How often a call is held back before it is sent whatever is left.
+const MOST_RESTS: u32 = 1_000;
+
 /// What a request does, for counting and for deciding whether it may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -98,7 +101,11 @@ impl Client {
     /// Sends `call` once. An answer of any status is an answer.
     pub(super) async fn try_once(&self, call: &Call) -> Result<Answer, Failure> {
         let inner = &self.inner;
-        if let Some(wait) = inner.pace.rest(call, inner.clock.now()) {
+        // Others may have taken what there was when a wait ends, but not for ever.
+        for _ in 0..MOST_RESTS {
+            let Some(wait) = inner.pace.rest(call, inner.clock.now()) else {
+                break;
+            };
             self.notify(Notice::Pacing {
                 method: call.method_name(),
                 path: call.shown.clone(),
@@ -126,6 +133,7 @@ impl Client {
             Purpose::Write | Purpose::Start => &counters.writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        let round = counters.rounds.load(Ordering::Relaxed) + 1;
 
         let options = PipelineStreamOptions {
             skip_checks: true,
@@ -156,6 +164,12 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         answer.body = body.freeze();
+        counters.rounds.fetch_max(round, Ordering::Relaxed);
+        let bytes = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
+        counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+        counters
+            .throttled
+            .fetch_add(u64::from(answer.status == 429), Ordering::Relaxed);
         self.note_date(&answer);
         inner.pace.note(call, &answer, inner.parallelism, inner.clock.now());
         Ok(answer)

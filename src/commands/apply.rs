@@ -1,6 +1,6 @@
 //! `aksgate apply`
 
-use super::context::{Connection, Context, LoadedEstate, interrupted};
+use super::context::{Connection, Context, LoadedEstate, interrupted, tell_calls};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather, still_open};
 use super::limit_args::{LimitArgs, within};
@@ -187,6 +187,7 @@ pub(super) async fn finish(
             .printer
             .detail(&format!("The journal of this run is {}.", recording.id()));
     }
+    tell_calls(context, connection);
     let calls = connection.client.calls();
     context.summarize(|| view::to_markdown(plan, &report, calls));
     match printer.format {

@@ -729,6 +729,22 @@ pub fn server_now(connection: &Connection, printer: &Printer) -> Result<Timestam
     Ok(time.server)
 }
 
+/// Says to whoever wants to know what the calls of a run were.
+pub fn tell_calls(context: &Context, connection: &Connection) {
+    let (calls, traffic) = (connection.client.calls(), connection.client.traffic());
+    context.printer.detail(&format!(
+        "{} reads, {} Resource Graph queries, {} writes, {} polls, {} repeated; {} round trips one after another, {} KiB, {} throttled",
+        calls.reads,
+        calls.graph_queries,
+        calls.writes,
+        calls.polls,
+        calls.retries,
+        traffic.rounds,
+        traffic.bytes.div_ceil(1_024),
+        traffic.throttled
+    ));
+}
+
 /// Waits for Ctrl-C or SIGTERM; false if this machine cannot tell of them.
 pub async fn interrupted() -> bool {
     #[cfg(unix)]

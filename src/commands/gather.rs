@@ -60,10 +60,12 @@ pub async fn gather(
         None => lock::Uses::new(),
     };
     let client = &connection.client;
-    let (mut observed, (uses, live)) =
-        futures::try_join!(observe(client, environment), built_ins(client, uses)).map_err(|error| arm_error(&error))?;
+    let source = async { Ok(source(loaded, environment, connection).await) };
+    let (mut observed, (uses, live), source) =
+        futures::try_join!(observe(client, environment), built_ins(client, uses), source)
+            .map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
-    controls.source = source(loaded, environment, connection).await;
+    controls.source = source;
     let heard = evidence::heard(loaded, environment, connection, (&observed, now), gates).await?;
     controls.evidence.clone_from(&heard.gates);
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
@@ -327,27 +329,21 @@ fn not_lost(lost: &[String]) -> Result<(), CommandError> {
     ))
 }
 
-/// The clusters that would be written or are held, as Resource Graph saw them: it may be behind.
-fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<ResourceId> {
-    let held: Vec<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
-    let differs = |id: &ResourceId| {
-        let object = wanted
-            .objects
-            .iter()
-            .find(|object| object.kind == Kind::ManagedCluster && object.id == *id);
-        match (object, observed.get(Kind::ManagedCluster, id)) {
-            (Some(object), Some(live)) => {
-                let after = object.kind.merged(&object.body, Some(&live.wire));
-                object.kind.comparable(&after) != live.comparable()
-            }
-            _ => false,
-        }
+/// The objects that would be written or are held, and are known from Resource Graph only: it may be behind.
+fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<(Kind, ResourceId)> {
+    let held: BTreeSet<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
+    let differs = |object: &&DesiredObject| {
+        observed.get(object.kind, &object.id).is_some_and(|live| {
+            let after = object.kind.merged(&object.body, Some(&live.wire));
+            object.kind.comparable(&after) != live.comparable()
+        })
     };
-    let clusters = observed.clusters.iter().map(|cluster| &cluster.id);
-    clusters
-        .filter(|id| differs(id) || held.contains(&id.name()))
-        .cloned()
-        .collect()
+    let written = wanted.objects.iter().filter(differs);
+    let mut doubtful: BTreeSet<(Kind, ResourceId)> = written.map(|object| (object.kind, object.id.clone())).collect();
+    doubtful.retain(|object| observed.unsure.contains(object));
+    let held = observed.unsure.iter().filter(|(_, id)| held.contains(id.name()));
+    doubtful.extend(held.cloned());
+    doubtful.into_iter().collect()
 }
 
 /// Refuses gates that the environment does not have.

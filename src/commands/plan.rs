@@ -1,6 +1,6 @@
 //! `aksgate plan`
 
-use super::context::Context;
+use super::context::{Context, tell_calls};
 use super::error::{CommandError, Exit};
 use super::gather::gather;
 use super::past_guards::PastGuards;
@@ -78,11 +78,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     if let Some(path) = &args.out {
         context.printer.note(&format!("The plan is in {}.", path.display()));
     }
-    let calls = connection.client.calls();
-    context.printer.detail(&format!(
-        "{} reads, {} Resource Graph queries",
-        calls.reads, calls.graph_queries
-    ));
+    tell_calls(context, &connection);
     Ok(exit)
 }
 

@@ -27,6 +27,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   aksgate sandbox show
   aksgate sandbox reset --seed 7 --clusters 40
+  aksgate sandbox reset --clusters 1000 --subscriptions 50
   aksgate sandbox reset --role Reader
   aksgate sandbox advance 3d
   aksgate sandbox admit aks-prod-weu-01 deployment.yaml
@@ -51,6 +52,9 @@ enum Command {
         /// Make this many clusters instead of the seven that show every condition
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
         clusters: Option<u32>,
+        /// Spread the clusters of --clusters over this many subscriptions
+        #[arg(long, value_name = "SUBSCRIPTIONS", requires = "clusters", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=1_000))]
+        subscriptions: u32,
         /// Make this many Arc-connected clusters besides
         #[arg(long, value_name = "ARC", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=20_000))]
         arc: u32,
@@ -116,6 +120,9 @@ enum Command {
         /// Let each answer take this many milliseconds more
         #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
         latency: u64,
+        /// Keep to the limits of Azure Resource Manager and Resource Graph, and answer 429 beyond them
+        #[arg(long)]
+        quotas: bool,
         /// Answer wrongly on purpose, by the rules of this JSON file (docs/sandbox.md)
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
@@ -132,6 +139,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Command::Reset {
             seed,
             clusters,
+            subscriptions,
             arc,
             role,
             unregistered,
@@ -140,6 +148,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             let options = SeedOptions {
                 seed: *seed,
                 clusters,
+                subscriptions: usize::try_from(*subscriptions).unwrap_or_default(),
                 arc: usize::try_from(*arc).unwrap_or_default(),
                 entropy: 0,
                 roles: role.clone(),
@@ -163,6 +172,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             listen,
             record,
             latency,
+            quotas,
             faults,
         } => {
             let options = ServeOptions {
@@ -170,6 +180,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
                 listen: *listen,
                 record: record.clone(),
                 latency: Duration::from_millis(*latency),
+                quotas: *quotas,
                 faults: faults.as_deref().map(read_faults).transpose()?.unwrap_or_default(),
             };
             serve(context, options).await?;
@@ -281,8 +292,14 @@ fn print(context: &Context, command: &str, summary: &Summary) {
         let above = above.as_deref().map(|above| format!(" in {above}")).unwrap_or_default();
         text.push_str(&format!("  management group {name}{above}\n"));
     }
-    for (id, name, group) in &summary.subscriptions {
+    for (id, name, group) in summary.subscriptions.iter().take(50) {
         text.push_str(&format!("  subscription {name} ({id}) in {group}\n"));
+    }
+    if summary.subscriptions.len() > 50 {
+        text.push_str(&format!(
+            "  and {} subscriptions more\n",
+            summary.subscriptions.len() - 50
+        ));
     }
     text.push('\n');
     for cluster in summary.clusters.iter().take(50) {

@@ -1,6 +1,6 @@
 //! `aksgate status`
 
-use super::context::{Connection, Context, LoadedEstate};
+use super::context::{Connection, Context, LoadedEstate, tell_calls};
 use super::error::{CommandError, Exit};
 use super::evidence;
 use super::gather::{Gathered, gather};
@@ -88,6 +88,7 @@ pub(super) async fn read(
     let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, loaded, environment, &connection, (&[], Controls::shown())).await?;
     let heard = heard(loaded, environment, &connection, &gathered).await?;
+    tell_calls(context, &connection);
     let of = |gate: &crate::config::Gate| gate_of((loaded, environment), &gathered, &heard, gate);
     Ok(Gates {
         endpoint: connection.endpoint.clone(),

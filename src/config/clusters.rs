@@ -55,6 +55,7 @@ impl ClustersDraft {
                 ids: ids.iter().map(|id| id.value.clone()).collect(),
             },
             coverage: coverage(fields),
+            fleet_above: fields.number("fleetAbove"),
             foreign_gatekeeper: foreign.iter().map(|id| id.value.clone()).collect(),
         };
         let sensor = fields.fields("defenderSensor");

@@ -336,6 +336,8 @@ pub struct Clusters {
     pub foreign_gatekeeper: Vec<ResourceId>,
     /// Which clusters hold a step.
     pub coverage: CoverageRule,
+    /// Above how many clusters to write another way is proposed; a number of ours if absent.
+    pub fleet_above: Option<u64>,
 }
 
 /// Which clusters in scope are meant: those that fit all that is stated, and every one if nothing is.

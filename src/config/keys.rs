@@ -535,6 +535,11 @@ static CLUSTERS: Table = table(
         ),
         key("coverage", Shape::Table(&rollout::COVERAGE), rollout::COVERAGE_DOC),
         key(
+            "fleetAbove",
+            Shape::Number,
+            "Above so many clusters that would be written one by one, the plan proposes that Azure Policy brings the add-on instead; 50 if left out.",
+        ),
+        key(
             "foreignGatekeeper",
             Shape::List {
                 item: &Shape::Text(Format::Cluster),

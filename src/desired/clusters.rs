@@ -23,9 +23,10 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
     if clusters.policy_addon.is_none() && clusters.defender_sensor.is_none() && clusters.safeguards.is_none() {
         return Ok(());
     }
+    let mut written = 0;
     for cluster in &sources.observed.clusters {
         if clusters.select.takes(&cluster.id, &cluster.tags) {
-            one(desired, sources, clusters, cluster)?;
+            written += u64::from(one(desired, sources, clusters, cluster)?);
         } else {
             desired.findings.push(Finding {
                 subject: cluster.id.name().to_owned(),
@@ -33,7 +34,39 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             });
         }
     }
+    desired.findings.extend(as_a_fleet(sources, clusters, written));
     Ok(())
+}
+
+/// Above how many clusters to write another way is proposed, unless the environment says it.
+const FLEET_ABOVE: u64 = 50;
+
+/// Proposes Azure's own engine where many clusters would be written one by one.
+fn as_a_fleet(sources: Sources<'_>, clusters: &Clusters, written: u64) -> Option<Finding> {
+    if written <= clusters.fleet_above.unwrap_or(FLEET_ABOVE) {
+        return None;
+    }
+    let parts = [
+        (clusters.policy_addon, "policyAddon"),
+        (
+            clusters.defender_sensor.as_ref().map(|sensor| sensor.mode),
+            "defenderSensor",
+        ),
+    ];
+    let keys: Vec<String> = parts
+        .iter()
+        .filter(|(mode, _)| *mode == Some(Mode::Manage))
+        .map(|(_, key)| format!("`{key}: {{mode: policy}}`"))
+        .collect();
+    Some(Finding {
+        subject: sources.environment.name.clone(),
+        sentence: format!(
+            "{written} clusters would be written one by one, minutes for each and a few at a time; a gate that deploys \
+             (`kind: enablement`, as `initiatives/fleet-enablement.yaml`) with {} has Azure Policy do it: a remediation task reaches the \
+             clusters that are there, and every new one gets it by itself. `clusters.fleetAbove` says from how many on this is told",
+            keys.join(" and ")
+        ),
+    })
 }
 
 fn passed_over(clusters: &Clusters) -> String {
@@ -143,13 +176,13 @@ fn addon_blocked(clusters: &Clusters, cluster: &Cluster) -> Option<String> {
     Some(why.to_owned())
 }
 
-/// Adds the parts of one cluster: those that are ours as one object, those of others as findings.
+/// Adds the parts of one cluster: those that are ours as one object, those of others as findings. Returns whether it would be written.
 fn one(
     desired: &mut Desired,
     sources: Sources<'_>,
     clusters: &Clusters,
     cluster: &Cluster,
-) -> Result<(), DesiredError> {
+) -> Result<bool, DesiredError> {
     let kind = Kind::ManagedCluster;
     let name = cluster.id.name();
     let live = sources.observed.get(kind, &cluster.id);
@@ -182,7 +215,7 @@ fn one(
         }
     }
     if ours == ClusterParts::default() {
-        return Ok(());
+        return Ok(false);
     }
     let body = sources
         .renderer
@@ -195,7 +228,7 @@ fn one(
             doing.join(" and ")
         };
         desired.held.push(held_state(Plane::Clusters, name, &what, why));
-        return Ok(());
+        return Ok(false);
     }
     desired.objects.push(DesiredObject {
         kind,
@@ -206,7 +239,7 @@ fn one(
         replaces: None,
         meanings: Meanings::new(),
     });
-    Ok(())
+    Ok(!doing.is_empty())
 }
 
 /// Returns a cluster that stands for those that are only found in Azure: one that the environment selects.

@@ -87,7 +87,9 @@ impl PartialOrd for ResourceId {
 
 impl Ord for ResourceId {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
+        let (one, other) = (self.0.bytes(), other.0.bytes());
+        one.map(|byte| byte.to_ascii_lowercase())
+            .cmp(other.map(|byte| byte.to_ascii_lowercase()))
     }
 }
 

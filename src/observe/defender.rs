@@ -1,6 +1,6 @@
 //! Reads the Defender plans of subscriptions, and the node pools that a plan would be billed for.
 
-use super::{AT_ONCE, read};
+use super::{AT_ONCE, graph_scope, read};
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::{Environment, Mode};
 use crate::kinds::Kind;
@@ -8,6 +8,7 @@ use crate::model::{ResourceId, Scope};
 use crate::observed::{ClusterNodes, LEGACY_PLANS, LiveObject, NodePool, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The columns of a cluster that tell its nodes.
 const NODES: &str = "resources \
@@ -16,20 +17,84 @@ const NODES: &str = "resources \
 nodeProvisioning = tostring(properties.nodeProvisioningProfile.mode) \
 | order by id asc";
 
-/// Reads the plan `Containers` of each subscription, and with the same call the plans that it replaced.
+/// The plans of all subscriptions that matter: `Containers`, and those that it replaced where they are on.
+const PLANS: &str = "securityresources \
+| where type =~ 'microsoft.security/pricings' \
+| where name =~ 'Containers' or (name in~ ('KubernetesService', 'ContainerRegistry') and tostring(properties.pricingTier) =~ 'Standard') \
+| project id, name, type, properties \
+| order by id asc";
+
+/// Asks Resource Graph for the plans of the subscriptions in scope.
+pub(super) async fn find(client: &Client, environment: &Environment) -> Result<Vec<LiveObject>, ArmError> {
+    if !is_asked_for(environment) || !matches!(environment.scope, Scope::ManagementGroup(_)) {
+        return Ok(Vec::new());
+    }
+    let query = GraphQuery {
+        query: PLANS.to_owned(),
+        scope: graph_scope(&environment.scope),
+        with_scopes_above: false,
+    };
+    let plan = |wire: Value| {
+        let id = ResourceId::parse(wire.get("id").and_then(Value::as_str)?)?;
+        let (kind, etag) = (Kind::DefenderPlan, None);
+        Some(LiveObject { kind, id, wire, etag })
+    };
+    let rows = client.resource_graph(&query).await?;
+    Ok(rows.into_iter().filter_map(plan).collect())
+}
+
+fn is_asked_for(environment: &Environment) -> bool {
+    environment.defender.is_some() && !matches!(environment.scope, Scope::ResourceGroup(..))
+}
+
+/// Returns the plan `Containers` of each subscription, and the plans that it replaced: as they were found where that tells everything that
+/// Defender for Cloud would, or else read there. The second value says which were found only.
 pub(super) async fn plans(
     client: &Client,
     environment: &Environment,
     subscriptions: &[Subscription],
-) -> Result<Vec<LiveObject>, ArmError> {
-    if environment.defender.is_none() || matches!(environment.scope, Scope::ResourceGroup(..)) {
-        return Ok(Vec::new());
+    found: Vec<LiveObject>,
+) -> Result<(Vec<LiveObject>, BTreeSet<(Kind, ResourceId)>), ArmError> {
+    if !is_asked_for(environment) {
+        return Ok(Default::default());
     }
-    let reads = subscriptions
+    let whole = found
         .iter()
-        .map(|subscription| plans_of(client, subscription.id.clone()));
-    let found: Vec<Vec<LiveObject>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+        .filter(|plan| is_whole(plan))
+        .filter_map(|plan| plan.id.value_of("subscriptions"));
+    let whole: BTreeSet<String> = whole.map(str::to_ascii_lowercase).collect();
+    let reads: Vec<_> = subscriptions
+        .iter()
+        .filter(|subscription| !whole.contains(&subscription.id))
+        .map(|subscription| plans_of(client, subscription.id.clone()))
+        .collect();
+    let read: Vec<Vec<LiveObject>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+    // What was read stands in for what was found.
+    let of_whole = found.into_iter().filter(|plan| {
+        let subscription = plan.id.value_of("subscriptions");
+        subscription.is_some_and(|id| whole.contains(&id.to_ascii_lowercase()))
+    });
+    let mut plans: Vec<LiveObject> = of_whole.collect();
+    let unsure = plans.iter().map(|plan| (plan.kind, plan.id.clone())).collect();
+    plans.extend(read.into_iter().flatten());
+    Ok((plans, unsure))
+}
+
+/// Whether a row shows what a GET of the plan `Containers` would: its tier, what it covers and, where it is on, its extensions.
+fn is_whole(plan: &LiveObject) -> bool {
+    let has = |key: &str| {
+        plan.wire
+            .pointer(&format!("/properties/{key}"))
+            .is_some_and(|value| !value.is_null())
+    };
+    let tier = plan.wire.pointer("/properties/pricingTier").and_then(Value::as_str);
+    let extensions = plan.wire.pointer("/properties/extensions").and_then(Value::as_array);
+    plan.id.name().eq_ignore_ascii_case("Containers")
+        && has("resourcesCoverageStatus")
+        && match tier {
+            Some(tier) if tier.eq_ignore_ascii_case("Standard") => extensions.is_some(),
+            tier => tier.is_some(),
+        }
 }
 
 async fn plans_of(client: &Client, subscription: String) -> Result<Vec<LiveObject>, ArmError> {
@@ -127,6 +192,34 @@ fn cluster_nodes(row: &Value) -> Option<ClusterNodes> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_plan_of_which_a_row_does_not_tell_everything_is_not_whole() {
+        let whole = |properties: Value| {
+            let id = "/subscriptions/s/providers/Microsoft.Security/pricings/Containers";
+            is_whole(&LiveObject {
+                kind: Kind::DefenderPlan,
+                id: ResourceId::parse(id).unwrap(),
+                wire: json!({"id": id, "properties": properties}),
+                etag: None,
+            })
+        };
+        assert!(whole(
+            json!({"pricingTier": "Free", "resourcesCoverageStatus": "NotCovered"})
+        ));
+        assert!(whole(
+            json!({"pricingTier": "Standard", "resourcesCoverageStatus": "FullyCovered", "extensions": []})
+        ));
+        for part in [
+            json!({"pricingTier": "Free"}),
+            json!({"resourcesCoverageStatus": "NotCovered"}),
+            json!({"pricingTier": "Standard", "resourcesCoverageStatus": "FullyCovered"}),
+            json!({"pricingTier": "Standard", "extensions": []}),
+            Value::Null,
+        ] {
+            assert!(!whole(part.clone()), "{part}");
+        }
+    }
 
     #[test]
     fn what_a_row_does_not_say_is_not_made_up() {

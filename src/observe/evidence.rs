@@ -82,25 +82,42 @@ pub async fn evidence(
         return Ok(Evidence::default());
     }
     let mut rows = from_graph(client, scope, asked).await?;
-    let mut gates = BTreeMap::new();
-    for one in asked {
-        let judged = judged(observed, catalog, *one, &rows, now);
-        let behind = freshness(&judged, None, SETTLE, now)
-            .iter()
-            .any(|of| of.heard.is_awaited());
-        if behind {
-            let states = states(client, one.assignment, now).await?;
-            if tells_more(&one.assignment.id, &states, &rows) {
-                rows.components.retain(|row| row.key.assignment != one.assignment.id);
-                let components = components(client, one.assignment, observed, &states).await?;
-                rows.components.extend(components);
-                rows.states.extend(states);
-            }
-        }
-        let judged = self::judged(observed, catalog, *one, &rows, now);
-        gates.insert(one.assignment.id.clone(), judged);
+    let behind = asked.iter().filter(|one| {
+        let judged = judged(observed, catalog, **one, &rows, now);
+        let freshness = freshness(&judged, None, SETTLE, now);
+        freshness.iter().any(|of| of.heard.is_awaited())
+    });
+    let newer: Vec<_> = behind
+        .map(|one| newer(client, observed, one.assignment, &rows, now))
+        .collect();
+    let newer: Vec<Option<(&ResourceId, Rows)>> = stream::iter(newer).buffered(AT_ONCE).try_collect().await?;
+    for (assignment, newer) in newer.into_iter().flatten() {
+        rows.components.retain(|row| row.key.assignment != *assignment);
+        rows.components.extend(newer.components);
+        rows.states.extend(newer.states);
     }
+    let gates = asked.iter().map(|one| {
+        let judged = judged(observed, catalog, *one, &rows, now);
+        (one.assignment.id.clone(), judged)
+    });
+    let gates = gates.collect();
     Ok(Evidence { rows, gates })
+}
+
+/// What Policy Insights has of an assignment; none if it knows no more than `before`.
+async fn newer<'a>(
+    client: &Client,
+    observed: &Observed,
+    assignment: &'a LiveObject,
+    before: &Rows,
+    now: Timestamp,
+) -> Result<Option<(&'a ResourceId, Rows)>, EvidenceError> {
+    let states = states(client, assignment, now).await?;
+    if !tells_more(&assignment.id, &states, before) {
+        return Ok(None);
+    }
+    let components = components(client, assignment, observed, &states).await?;
+    Ok(Some((&assignment.id, Rows { states, components })))
 }
 
 /// Reads the evidence of one assignment from Policy Insights alone, as it is now.
@@ -234,10 +251,10 @@ async fn components(
     states: &[StateRow],
 ) -> Result<Vec<ComponentRow>, EvidenceError> {
     // Of clusters that were not heard of nothing can be concluded, whatever objects of theirs are named.
+    let known: BTreeSet<&ResourceId> = observed.clusters.iter().map(|cluster| &cluster.id).collect();
     let clusters: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
         states.iter().fold(BTreeMap::new(), |mut clusters, row| {
-            let known = observed.clusters.iter().any(|cluster| cluster.id == row.key.resource);
-            if known {
+            if known.contains(&row.key.resource) {
                 let policies: &mut BTreeSet<&ResourceId> = clusters.entry(&row.key.resource).or_default();
                 policies.insert(&row.key.definition);
             }

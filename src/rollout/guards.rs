@@ -4,8 +4,8 @@ use super::{
     ClusterEvidence, Count, Coverage, GateEvidence, Guard, Hold, MemberState, Position, Question, Standing, TOO_OLD,
     Uncovered, soak_hold,
 };
-use crate::model::{Period, Timestamp};
-use std::collections::BTreeSet;
+use crate::model::{Period, ResourceId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The environment that a gate comes from, as it bears on a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +87,13 @@ fn unsound(cluster: &ClusterEvidence) -> Option<String> {
 /// Every cluster of the ring has to be guarded and heard of.
 pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
     let evidence = question.evidence;
+    let known: BTreeMap<&ResourceId, &ClusterEvidence> = evidence
+        .into_iter()
+        .flat_map(|evidence| &evidence.clusters)
+        .map(|cluster| (&cluster.id, cluster))
+        .collect();
     let let_off = |uncovered: &Uncovered| {
-        let known = evidence.and_then(|evidence| evidence.clusters.iter().find(|cluster| cluster.id == uncovered.id));
+        let known = known.get(&uncovered.id);
         let stopped = uncovered.reason == Coverage::Stopped.to_string();
         known.is_some_and(|cluster| !cluster.coverage.counts()) || stopped && !question.stopped_hold
     };
@@ -99,18 +104,17 @@ pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
     let mut open: BTreeSet<(String, String)> = here
         .map(|uncovered| (uncovered.cluster.clone(), uncovered.reason.clone()))
         .collect();
+    let mut told: BTreeSet<String> = open.iter().map(|(name, _)| name.clone()).collect();
     let mut total = 0;
     for cluster in evidence
         .into_iter()
         .flat_map(|evidence| counted(question, ring, evidence))
     {
         total += 1;
-        let told = open.iter().any(|(name, _)| *name == cluster.name);
-        open.extend(
-            unsound(cluster)
-                .filter(|_| !told)
-                .map(|why| (cluster.name.clone(), why)),
-        );
+        if let Some(why) = unsound(cluster).filter(|_| !told.contains(&cluster.name)) {
+            told.insert(cluster.name.clone());
+            open.insert((cluster.name.clone(), why));
+        }
     }
     let place = if ladder_is_plain(question) {
         "in scope"

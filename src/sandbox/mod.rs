@@ -34,6 +34,7 @@ pub mod odata;
 pub mod operator;
 pub mod policy;
 pub mod pricing;
+pub mod quota;
 pub mod random;
 pub mod record;
 pub mod registration;

@@ -46,13 +46,22 @@ const POLICY_BODY_LIMIT: usize = 1_048_576;
 pub struct Sandbox {
     /// All that it remembers.
     pub state: State,
+    /// What Resource Graph found a moment ago.
+    results: graph::Results,
 }
 
 impl Sandbox {
     /// Returns a new sandbox; the same options make the same one.
     #[must_use]
     pub fn seed(options: &SeedOptions) -> Self {
-        Self { state: seed(options) }
+        Self::of(seed(options))
+    }
+
+    fn of(state: State) -> Self {
+        Self {
+            state,
+            results: graph::Results::default(),
+        }
     }
 
     /// Reads a state that was written by [`Sandbox::to_bytes`].
@@ -72,7 +81,7 @@ impl Sandbox {
             ));
         }
         serde_json::from_slice(bytes)
-            .map(|state| Self { state })
+            .map(Self::of)
             .map_err(|error| error.to_string())
     }
 
@@ -103,14 +112,14 @@ impl Sandbox {
         let answer = if changes {
             let mut next = self.state.clone();
             next.advance(1);
-            let answer = answer(&mut next, request);
+            let answer = answer(&mut next, &self.results, request);
             if answer.as_ref().is_ok_and(|response| response.status < 300) {
                 next.revision += 1;
                 self.state = next;
             }
             answer
         } else {
-            answer(&mut self.state, request)
+            answer(&mut self.state, &self.results, request)
         };
         let mut response = answer.unwrap_or_else(|error| error.response());
         let state = &self.state;
@@ -164,7 +173,7 @@ fn quota_header(request: &Request) -> (String, String) {
     (name, left.to_string())
 }
 
-fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
+fn answer(state: &mut State, results: &graph::Results, request: Request) -> Result<Response, ArmError> {
     token::check(state, request.header("authorization"))?;
     let address = Address::parse(&request.path);
     let is_registration = matches!(address.parts.as_slice(), [(kind, None)]
@@ -240,7 +249,7 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         "microsoft.kubernetesconfiguration/extensions/operations" => cluster::operation(state, &call),
         "microsoft.containerservice/locations/operations" => cluster::operation(state, &call),
         "microsoft.containerservice/locations/kubernetesversions" => aks_versions::answer(state, &call),
-        "microsoft.resourcegraph/resources" => graph::answer(state, &call),
+        "microsoft.resourcegraph/resources" => graph::answer(state, results, &call),
         _ => tenancy::management_groups(state, &call),
     }
 }

@@ -30,6 +30,8 @@ pub struct SeedOptions {
     pub seed: u64,
     /// How many clusters there are; without it the seven of the small estate, which show every condition.
     pub clusters: Option<usize>,
+    /// How many subscriptions they are spread over: one of each environment at least, and the environments take turns.
+    pub subscriptions: usize,
     /// How many Arc-connected clusters there are besides.
     pub arc: usize,
     /// Makes the instance id and the token secret differ between two sandboxes of one seed.
@@ -45,6 +47,7 @@ impl Default for SeedOptions {
         Self {
             seed: 1,
             clusters: None,
+            subscriptions: ENVIRONMENTS.len(),
             arc: 0,
             entropy: 0,
             roles: Vec::new(),
@@ -72,14 +75,7 @@ pub fn seed(options: &SeedOptions) -> State {
         tenant: TENANT.to_owned(),
         principal: Random::named(options.seed, "principal").guid(),
         management_groups: management_groups(),
-        subscriptions: ENVIRONMENTS
-            .iter()
-            .map(|(name, id)| Subscription {
-                id: (*id).to_owned(),
-                name: format!("contoso-{name}"),
-                group: format!("contoso-{name}"),
-            })
-            .collect(),
+        subscriptions: subscriptions(options.subscriptions),
         resource_groups: Vec::new(),
         resources: BTreeMap::new(),
         operations: BTreeMap::new(),
@@ -90,15 +86,16 @@ pub fn seed(options: &SeedOptions) -> State {
         inside: BTreeMap::new(),
     };
     for namespace in &options.unregistered {
-        for (_, subscription) in ENVIRONMENTS {
-            let key = format!("{subscription}/{}", namespace.to_ascii_lowercase());
+        for subscription in &state.subscriptions {
+            let key = format!("{}/{}", subscription.id, namespace.to_ascii_lowercase());
             state.unregistered.insert(key, None);
         }
     }
-    for cluster in options
-        .clusters
-        .map_or_else(small_estate, |count| fleet(options.seed, count))
-    {
+    let clusters = match options.clusters {
+        None => small_estate(),
+        Some(count) => fleet(options.seed, count, options.subscriptions.max(ENVIRONMENTS.len())),
+    };
+    for cluster in clusters {
         add_cluster(&mut state, &cluster);
     }
     arc::seed(&mut state, options.arc);
@@ -110,6 +107,33 @@ pub fn seed(options: &SeedOptions) -> State {
     // All of it has been there for long.
     state.history.clear();
     state
+}
+
+/// Returns the subscriptions in order of their ids: one of each environment, and again as many as are asked for.
+fn subscriptions(count: usize) -> Vec<Subscription> {
+    (0..count.max(ENVIRONMENTS.len()))
+        .filter_map(|index| {
+            let (name, _) = ENVIRONMENTS.get(index % ENVIRONMENTS.len())?;
+            let (id, suffix) = subscription(index);
+            Some(Subscription {
+                id,
+                name: format!("contoso-{name}{suffix}"),
+                group: format!("contoso-{name}"),
+            })
+        })
+        .collect()
+}
+
+/// Returns the id of a subscription and what its names end with, nothing for the first of an environment.
+fn subscription(index: usize) -> (String, String) {
+    if let Some((_, id)) = ENVIRONMENTS.get(index) {
+        return ((*id).to_owned(), String::new());
+    }
+    let turn = index / ENVIRONMENTS.len() + 1;
+    (
+        format!("0a000000-0000-4000-8000-{:012}", index + 1),
+        format!("-{turn:03}"),
+    )
 }
 
 /// Returns the ids of the built-in roles of these names; of Owner if there are no names.
@@ -180,7 +204,7 @@ fn small_estate() -> Vec<ClusterSeed> {
     ];
     rows.into_iter()
         .filter_map(|(environment, location, condition, addon, gates)| {
-            cluster_seed(environment, location, 1, condition, addon, Some(gates))
+            cluster_seed((environment, location, 1), condition, addon, Some(gates))
         })
         .map(|cluster| ClusterSeed {
             // One of them is behind the firewall of the hub.
@@ -193,12 +217,12 @@ fn small_estate() -> Vec<ClusterSeed> {
         .collect()
 }
 
-fn fleet(seed: u64, count: usize) -> Vec<ClusterSeed> {
+fn fleet(seed: u64, count: usize, subscriptions: usize) -> Vec<ClusterSeed> {
     let mut random = Random::named(seed, "fleet");
     (0..count)
         .filter_map(|index| {
-            let environment = index % ENVIRONMENTS.len();
-            let location = index / ENVIRONMENTS.len() % LOCATIONS.len();
+            let subscription = index % subscriptions;
+            let location = index / subscriptions % LOCATIONS.len();
             let condition = match random.below(20) {
                 0 => Condition::Stopped,
                 1 => Condition::Updating,
@@ -211,26 +235,26 @@ fn fleet(seed: u64, count: usize) -> Vec<ClusterSeed> {
                 _ => Some(("azurepolicy", true)),
             };
             let gates = (random.below(10) > 0).then_some("on");
-            let number = index / (ENVIRONMENTS.len() * LOCATIONS.len()) + 1;
-            cluster_seed(environment, location, number, condition, addon, gates)
+            let number = index / (subscriptions * LOCATIONS.len()) + 1;
+            cluster_seed((subscription, location, number), condition, addon, gates)
         })
         .collect()
 }
 
+/// Returns a cluster by the numbers of its subscription and location, and its own among those of both.
 fn cluster_seed(
-    environment: usize,
-    location: usize,
-    number: usize,
+    (subscribed, location, number): (usize, usize, usize),
     condition: Condition,
     addon: Option<(&'static str, bool)>,
     gates: Option<&str>,
 ) -> Option<ClusterSeed> {
-    let (environment, subscription) = ENVIRONMENTS.get(environment)?;
+    let (environment, _) = ENVIRONMENTS.get(subscribed % ENVIRONMENTS.len())?;
+    let (subscription, suffix) = subscription(subscribed);
     let (location, short) = LOCATIONS.get(location)?;
     Some(ClusterSeed {
-        subscription: (*subscription).to_owned(),
-        resource_group: format!("rg-aks-{environment}-{short}"),
-        name: format!("aks-{environment}-{short}-{number:02}"),
+        subscription,
+        resource_group: format!("rg-aks-{environment}{suffix}-{short}"),
+        name: format!("aks-{environment}{suffix}-{short}-{number:02}"),
         location: (*location).to_owned(),
         environment: (*environment).to_owned(),
         condition,
@@ -371,6 +395,37 @@ mod tests {
             1
         );
         assert_eq!(count(&|c| text(c, "/tags/gates") == "on"), 6);
+    }
+
+    #[test]
+    fn a_fleet_is_spread_over_as_many_subscriptions_as_asked() {
+        let state = seed(&SeedOptions {
+            clusters: Some(30),
+            subscriptions: 7,
+            ..SeedOptions::default()
+        });
+        let ids: Vec<&str> = state.subscriptions.iter().map(|known| known.id.as_str()).collect();
+        assert_eq!(ids.len(), 7);
+        assert!(ids.is_sorted(), "{ids:?}");
+        let groups: Vec<&str> = state.subscriptions.iter().map(|known| known.group.as_str()).collect();
+        assert_eq!(
+            groups[3..],
+            ["contoso-dev", "contoso-test", "contoso-prod", "contoso-dev"]
+        );
+        let clusters = || state.of_type("microsoft.containerservice/managedclusters");
+        for id in ids {
+            let here = clusters().filter(|(cluster, _)| cluster.contains(id)).count();
+            assert!(here == 4 || here == 5, "{id}: {here}");
+            assert!(
+                state
+                    .resource(&format!(
+                        "/subscriptions/{id}/providers/Microsoft.Security/pricings/Containers"
+                    ))
+                    .is_some()
+            );
+        }
+        let names: std::collections::BTreeSet<&str> = clusters().map(|(_, cluster)| text(cluster, "/name")).collect();
+        assert_eq!(names.len(), 30, "each has a name of its own");
     }
 
     #[test]

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::body::{Lost, Sent};
 use super::door::{Door, DoorError};
 use super::faults::{Core, Layer, Outcome, Reply, Rules, answers};
+use super::quota::Quotas;
 use super::{Request, Response, Sandbox, authority, record};
 use crate::clock::{Sleeper, Stopwatch};
 use crate::store;
@@ -49,6 +50,8 @@ pub struct ServeOptions {
     pub record: Option<PathBuf>,
     /// How long each answer takes at least.
     pub latency: Duration,
+    /// Whether Azure's limits on requests hold.
+    pub quotas: bool,
     /// The faults that strike.
     pub faults: Rules,
 }
@@ -130,6 +133,7 @@ pub async fn serve(
         running: Stopwatch::start(),
         sleeper: Arc::clone(&sleeper),
         latency: options.latency,
+        quotas: options.quotas.then(Quotas::default),
         faults: Layer::new(options.faults),
         tokens: AtomicU64::new(0),
         counted: Mutex::new(0),
@@ -169,6 +173,7 @@ struct Shared {
     running: Stopwatch,
     sleeper: Arc<dyn Sleeper>,
     latency: Duration,
+    quotas: Option<Quotas>,
     faults: Layer,
     /// How many tokens were asked for.
     tokens: AtomicU64,
@@ -190,7 +195,7 @@ impl Shared {
     fn answer(&self, request: Request) -> Outcome {
         let recorded = self.record.as_ref().filter(|_| !authority::is_authority(&request));
         let recorded = recorded.map(|path| (path, request.clone()));
-        let outcome = self.faults.call(request, self);
+        let outcome = self.within_quotas(request);
         if let Some((path, request)) = recorded {
             let answered = match &outcome.reply {
                 Reply::Answer(response) | Reply::Padded(response, _) => Some(response),
@@ -199,6 +204,30 @@ impl Shared {
             let line = record::exchange(&request, answered, outcome.fault.as_deref());
             // The record is an aid: a full disk must not change what the sandbox answers.
             let _ = store::append_line(path, &line);
+        }
+        outcome
+    }
+
+    /// Answers a request for which enough is left of the limits, and says what is left after it.
+    fn within_quotas(&self, request: Request) -> Outcome {
+        let quotas = self.quotas.as_ref().filter(|_| !authority::is_authority(&request));
+        let headers = match quotas.map(|quotas| quotas.take(&request, self.running.elapsed())) {
+            Some(Ok(headers)) => headers,
+            Some(Err(refused)) => {
+                return Outcome {
+                    delay: 0,
+                    reply: Reply::Answer(*refused),
+                    fault: None,
+                };
+            }
+            None => Vec::new(),
+        };
+        let mut outcome = self.faults.call(request, self);
+        if let Reply::Answer(response) | Reply::Padded(response, _) | Reply::Cut(response) = &mut outcome.reply {
+            response
+                .headers
+                .retain(|(name, _)| !headers.iter().any(|(known, _)| known == name));
+            response.headers.extend(headers);
         }
         outcome
     }
@@ -421,6 +450,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             record: Some(record.clone()),
             latency: Duration::ZERO,
+            quotas: false,
             faults: Rules::default(),
         };
         runtime.block_on(async {
@@ -485,6 +515,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             record: Some(record.clone()),
             latency: Duration::from_millis(1),
+            quotas: false,
             faults: Rules::parse(faults.to_string().as_bytes()).unwrap(),
         };
         runtime.block_on(async {
@@ -553,6 +584,7 @@ mod tests {
             listen: taken.local_addr().unwrap(),
             record: None,
             latency: Duration::ZERO,
+            quotas: false,
             faults: Rules::default(),
         };
         let error = runtime

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -27,6 +28,7 @@ const HOST: &str = "management.sandbox.aksgate.invalid";
 #[derive(Debug, Clone)]
 pub struct InProcess {
     door: Arc<Door>,
+    rounds: Arc<Rounds>,
     instance: String,
     tenant: String,
 }
@@ -40,6 +42,7 @@ pub fn open(directory: &Path) -> Result<InProcess, DoorError> {
     let (instance, tenant) = door.with(|sandbox| (sandbox.state.instance.clone(), sandbox.state.tenant.clone()))?;
     Ok(InProcess {
         door: Arc::new(door),
+        rounds: Arc::new(Rounds::default()),
         instance,
         tenant,
     })
@@ -265,6 +268,7 @@ impl HttpClient for InProcess {
                 .collect(),
             body,
         };
+        self.rounds.turn().await;
         let response = if is_store {
             substitutes::answer(&request)
         } else {
@@ -280,6 +284,38 @@ impl HttpClient for InProcess {
             headers,
             response.body,
         ))
+    }
+}
+
+/// How often nothing may be asked any more before the questions that wait are answered.
+const QUIET: u32 = 16;
+
+/// Lets answers take time: no question is answered while its asker has more that it does not need the answer for.
+///
+/// What is under way at once in Azure is so here too, and what is not shows in the order of the calls.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// How many questions were asked.
+    asked: AtomicU64,
+    /// How many rounds are being answered or were.
+    opened: AtomicU64,
+}
+
+impl Rounds {
+    /// Returns when the question that was just asked may be answered.
+    async fn turn(&self) {
+        let mine = self.opened.load(Ordering::Relaxed);
+        let mut seen = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut quiet = 0;
+        while self.opened.load(Ordering::Relaxed) <= mine {
+            tokio::task::yield_now().await;
+            let asked = self.asked.load(Ordering::Relaxed);
+            quiet = if asked == seen { quiet + 1 } else { 0 };
+            seen = asked;
+            if quiet >= QUIET {
+                self.opened.fetch_max(mine + 1, Ordering::Relaxed);
+            }
+        }
     }
 }
 

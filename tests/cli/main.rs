@@ -21,6 +21,7 @@ mod egress;
 mod every_gate;
 mod exemptions;
 mod faults;
+mod fleet;
 mod foreign;
 mod gates;
 mod global;

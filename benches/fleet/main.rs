@@ -1,0 +1,72 @@
+//! What a fleet costs: `plan`, `apply` of one changed gate, `status` and what else reads, on fleets of four sizes.
+//!
+//! `cargo bench --bench fleet` serves the sandbox over TLS with 50 ms of latency and Azure's limits in force, runs the program as its users
+//! do, and prints a table; `-- --write` puts it into `docs/performance.md`, and `-- 10 1000` takes these sizes only. Time of the processor
+//! and memory are read from `/proc`, so on Linux only.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement that cannot go on has failed; it makes files of its own and prints what it found"
+)]
+
+mod estate;
+mod page;
+mod process;
+
+use estate::Fleet;
+use page::Page;
+use process::{Ended, Served};
+use std::time::Duration;
+
+/// How long each answer of the sandbox takes at least.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// Clusters, and the subscriptions that they are spread over.
+const SIZES: [(usize, usize); 4] = [(10, 3), (100, 10), (1_000, 50), (10_000, 500)];
+
+/// How often a command that only reads is run; the median is told.
+const RUNS: usize = 3;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let write = arguments.iter().any(|argument| argument == "--write");
+    let chosen: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let mut page = Page::new();
+    page.program();
+    page.validation();
+    for (clusters, subscriptions) in SIZES {
+        if chosen.is_empty() || chosen.contains(&clusters) {
+            measure(&mut page, clusters, subscriptions);
+        }
+    }
+    println!("{}", page.text());
+    if write {
+        page.write();
+    }
+}
+
+fn measure(page: &mut Page, clusters: usize, subscriptions: usize) {
+    eprintln!("{clusters} clusters in {subscriptions} subscriptions");
+    let fleet = Fleet::settled(clusters, subscriptions);
+    let served = Served::start(&fleet, LATENCY);
+    let mut row = |what: &str, runs: &[Ended]| page.row(clusters, what, runs);
+    let read = |line: &str| -> Vec<Ended> { (0..RUNS).map(|_| served.run(line, &[0])).collect() };
+    row("plan", &read("plan fleet"));
+    row("status", &read("status fleet"));
+    for command in ["coverage", "drift"] {
+        // Commands that read a fleet as these do.
+        if served.knows(command) {
+            let line = format!("{command} fleet");
+            let runs: Vec<Ended> = (0..RUNS).map(|_| served.run(&line, &[0, 2])).collect();
+            row(command, &runs);
+        }
+    }
+    fleet.change_a_gate();
+    row("apply of one changed gate", &[served.run("apply fleet --yes", &[0])]);
+    row("plan after it", &read("plan fleet"));
+}

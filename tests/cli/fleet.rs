@@ -1,0 +1,109 @@
+//! What a fleet costs: how many calls, and how many of them wait for one another. Both are exact, and neither grows with the clusters but by
+//! the pages of one query.
+
+use crate::harness::Folder;
+
+/// An estate whose one environment holds a fleet.
+fn fleet(clusters: u32, subscriptions: u32) -> Folder {
+    let folder = Folder::shipped();
+    folder.write(
+        "environments/fleet.yaml",
+        "scope: managementGroups/contoso\n\
+         gates:\n  pod-security: {initiative: pod-security-baseline, target: audit}\n\
+         defender: {containers: {mode: require, tier: Standard}}\n\
+         clusters: {policyAddon: {mode: policy}}\n",
+    );
+    for name in ["dev", "test", "prod"] {
+        folder.remove(&format!("environments/{name}.yaml"));
+    }
+    folder.remove("aksgate.lock");
+    let reset = format!("sandbox reset --quiet --clusters {clusters} --subscriptions {subscriptions}");
+    folder.run(&reset).expect(0);
+    folder
+}
+
+fn costs(folder: &Folder, line: &str) -> String {
+    let run = folder.run(&format!("{line} --sandbox --verbose")).expect(0);
+    let told = run
+        .stderr
+        .lines()
+        .find(|line| line.contains("round trips one after another"));
+    let told = told.unwrap_or_else(|| panic!("no calls are told:\n{}", run.stderr));
+    // How many bytes an answer has is nobody's promise.
+    told.trim()
+        .rsplit_once(", ")
+        .and_then(|(head, _)| head.rsplit_once(", "))
+        .unwrap()
+        .0
+        .to_owned()
+}
+
+#[test]
+fn a_plan_of_a_large_fleet_takes_as_many_round_trips_as_one_of_a_small_fleet() {
+    let (small, large) = (fleet(12, 3), fleet(1_200, 20));
+    let both = "6 reads, 4 Resource Graph queries, 0 writes, 0 polls, 0 repeated; 2 round trips one after another";
+    assert_eq!(costs(&small, "plan fleet"), both);
+    // One more page of clusters.
+    let pages = both.replace("4 Resource Graph queries", "5 Resource Graph queries");
+    assert_eq!(costs(&large, "plan fleet"), pages);
+    small.run("apply fleet --sandbox --yes --quiet").expect(0);
+    assert_eq!(costs(&small, "plan fleet"), both, "a settled fleet is no dearer");
+    assert_eq!(costs(&small, "status fleet"), both);
+}
+
+#[test]
+fn many_clusters_to_write_are_better_left_to_azure_policy() {
+    let fleet = fleet(40, 5);
+    fleet.edit("environments/fleet.yaml", "{mode: policy}", "{mode: manage}");
+    let proposed = |folder: &Folder| {
+        let findings = folder.plan("fleet")["plan"]["findings"].clone();
+        let found = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|found| found["subject"] == "fleet");
+        found
+            .map(|found| found["sentence"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(proposed(&fleet).is_empty(), "a few are written one by one");
+    fleet.edit("environments/fleet.yaml", "clusters: {", "clusters: {fleetAbove: 5, ");
+    let said = proposed(&fleet);
+    assert!(
+        said[0].starts_with("6 clusters would be written one by one")
+            && said[0].contains("`policyAddon: {mode: policy}`"),
+        "{said:?}"
+    );
+    fleet.edit("environments/fleet.yaml", "fleetAbove: 5", "fleetAbove: 6");
+    assert!(proposed(&fleet).is_empty());
+}
+
+#[test]
+fn what_would_be_written_is_read_exactly_and_at_once() {
+    let fleet = fleet(40, 5);
+    fleet.edit("environments/fleet.yaml", "{mode: policy}", "{mode: manage}");
+    fleet.edit("environments/fleet.yaml", "{mode: require,", "{mode: manage,");
+    let plan = &fleet.plan("fleet")["plan"];
+    let pending = plan["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["action"] != "no-op");
+    let of = |kind: &str| pending.clone().filter(|step| step["kind"] == kind).count();
+    let held = plan["held"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|held| held["plane"] == "clusters")
+        .count();
+    let (clusters, plans) = (of("managedCluster"), of("defenderPlan"));
+    assert!(clusters > 0 && plans > 0, "{clusters} {plans}");
+    let exact = clusters + plans + held;
+    let (reads, rounds) = (6 + exact, 2 + exact.div_ceil(10));
+    assert_eq!(
+        costs(&fleet, "plan fleet"),
+        format!(
+            "{reads} reads, 5 Resource Graph queries, 0 writes, 0 polls, 0 repeated; {rounds} round trips one after another"
+        )
+    );
+}
