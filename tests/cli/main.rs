@@ -21,6 +21,7 @@ mod every_gate;
 mod exemptions;
 mod faults;
 mod foreign;
+mod fuzz;
 mod gates;
 mod global;
 mod harness;
