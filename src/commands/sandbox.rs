@@ -9,7 +9,7 @@ use crate::clock::TokioSleeper;
 use crate::model::{Period, Timestamp};
 use crate::sandbox::faults::Rules;
 use crate::sandbox::operator::OperatorError;
-use crate::sandbox::serve::{self, Listening, ServeOptions, SocketAddr};
+use crate::sandbox::serve::{self, ServeOptions, SocketAddr, Told};
 use crate::sandbox::{self, SeedOptions, Summary};
 use crate::store;
 use crate::view::printer::Format;
@@ -232,7 +232,11 @@ fn read_faults(path: &Path) -> Result<Rules, CommandError> {
 }
 
 async fn serve(context: &Context, options: ServeOptions) -> Result<(), CommandError> {
-    let ready = |listening: &Listening| {
+    let tell = |told: Told<'_>| {
+        let listening = match told {
+            Told::Listening(listening) => listening,
+            Told::Held(request) => return held(context, request),
+        };
         let file = listening.authority_file.display();
         let text = match context.printer.format {
             Format::Json => {
@@ -253,9 +257,19 @@ Its certificate authority is {file}",
             std::future::pending::<()>().await;
         }
     };
-    serve::serve(options, Arc::new(TokioSleeper), ready, stop)
+    serve::serve(options, Arc::new(TokioSleeper), tell, stop)
         .await
         .map_err(|error| failed(&error))
+}
+
+fn held(context: &Context, request: &str) {
+    let text = match context.printer.format {
+        Format::Json => {
+            json!({"formatVersion": 1, "command": "sandbox serve", "outcome": "held", "request": request}).to_string()
+        }
+        _ => format!("Held {request}"),
+    };
+    context.printer.data(&text);
 }
 
 fn print(context: &Context, command: &str, summary: &Summary) {

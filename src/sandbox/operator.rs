@@ -8,6 +8,8 @@ use super::door::{Door, DoorError};
 use super::governance::admission::admit as ask;
 pub use super::governance::admission::{Objection, Verdict};
 pub use super::governance::constraint::Action;
+pub use super::governance::gaps::Gap;
+use super::governance::gaps::gaps as look_for_gaps;
 use super::governance::installed::installed;
 use super::governance::judge;
 use super::governance::scope::Cluster;
@@ -99,6 +101,14 @@ pub fn admit(directory: &Path, cluster: &str, documents: &[Value]) -> Result<Adm
             cluster: cluster.id.clone(),
         })
     })?
+}
+
+/// Returns what clusters would have let in at a moment within a time of the sandbox's clock, and refused before and after.
+///
+/// # Errors
+/// When the sandbox cannot be used.
+pub fn gaps(directory: &Path, from: i64, to: i64) -> Result<Vec<Gap>, OperatorError> {
+    Ok(Door::open(directory)?.with(|sandbox| look_for_gaps(&sandbox.state, from, to))?)
 }
 
 /// What is done to a workload.

@@ -22,7 +22,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -67,6 +67,15 @@ pub struct Listening {
     pub authority_file: PathBuf,
 }
 
+/// What whoever serves is told.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// The address is bound.
+    Listening(&'a Listening),
+    /// A request, by method and path, came that a fault keeps without an answer; if the fault lets it take effect, it has.
+    Held(&'a str),
+}
+
 /// Why a sandbox could not be served.
 #[derive(Debug, Error)]
 pub enum ServeError {
@@ -98,14 +107,14 @@ pub enum ServeError {
 
 /// Serves until `stop` ends, such as by a signal; open requests are answered first.
 ///
-/// `sleeper` bounds how long clients may dally; `ready` is called once, when the address is bound.
+/// `sleeper` bounds how long clients may dally; `tell` is first told when the address is bound.
 ///
 /// # Errors
 /// When the sandbox, the address or the certificate cannot be used.
 pub async fn serve(
     options: ServeOptions,
     sleeper: Arc<dyn Sleeper>,
-    ready: impl FnOnce(&Listening),
+    mut tell: impl FnMut(Told<'_>),
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let door = Door::open(&options.directory)?;
@@ -121,12 +130,14 @@ pub async fn serve(
     };
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    ready(&Listening {
+    tell(Told::Listening(&Listening {
         address,
         url: format!("https://localhost:{}", address.port()),
         authority_file,
-    });
+    }));
 
+    let (stopping, stopped) = watch::channel(false);
+    let (held, mut holds) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         door,
         record: options.record,
@@ -138,9 +149,10 @@ pub async fn serve(
         tokens: AtomicU64::new(0),
         counted: Mutex::new(0),
         host: format!("localhost:{}", address.port()),
+        held,
+        stopped: stopped.clone(),
     });
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -154,6 +166,7 @@ pub async fn serve(
                 };
                 connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&shared), stopped.clone()));
             }
+            Some(request) = holds.recv() => tell(Told::Held(&request)),
             Some(_) = connections.join_next() => {}
         }
     }
@@ -181,6 +194,10 @@ struct Shared {
     counted: Mutex<u64>,
     /// The host that a link names when the request named none.
     host: String,
+    /// Takes the requests that are kept without an answer.
+    held: mpsc::UnboundedSender<String>,
+    /// Turns true when the server stops.
+    stopped: watch::Receiver<bool>,
 }
 
 impl Shared {
@@ -199,7 +216,7 @@ impl Shared {
         if let Some((path, request)) = recorded {
             let answered = match &outcome.reply {
                 Reply::Answer(response) | Reply::Padded(response, _) => Some(response),
-                Reply::Reset | Reply::Cut(_) => None,
+                Reply::Reset | Reply::Held | Reply::Cut(_) => None,
             };
             let line = record::exchange(&request, answered, outcome.fault.as_deref());
             // The record is an aid: a full disk must not change what the sandbox answers.
@@ -315,6 +332,7 @@ async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resu
             .collect(),
         body: body.to_bytes(),
     };
+    let named = format!("{} {}", request.method, request.path);
     // Locks and files block: they stay off the threads that serve sockets.
     let answering = Arc::clone(&shared);
     let Ok(outcome) = tokio::task::spawn_blocking(move || answering.answer(request)).await else {
@@ -328,6 +346,12 @@ async fn respond(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resu
     match outcome.reply {
         Reply::Answer(response) => Ok(into_hyper(response)),
         Reply::Reset => Err(Lost),
+        Reply::Held => {
+            // Nobody listens any more when the server stops.
+            let _ = shared.held.send(named);
+            drop(shared.stopped.clone().wait_for(|stopped| *stopped).await);
+            Err(Lost)
+        }
         Reply::Cut(response) => Ok(into_hyper_with(response, Sent::half)),
         Reply::Padded(response, padding) => {
             let (start, end) = answers::around_padding(&response);
@@ -403,6 +427,16 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
 
+    /// Sends on where the server listens.
+    fn announcing(announce: oneshot::Sender<Listening>) -> impl FnMut(Told<'_>) {
+        let mut announce = Some(announce);
+        move |told| {
+            if let (Told::Listening(at), Some(announce)) = (told, announce.take()) {
+                announce.send(at.clone()).unwrap();
+            }
+        }
+    }
+
     /// Sends one HTTP/1.1 request over TLS that trusts only the sandbox's authority; returns status line and headers, and body.
     async fn ask(at: &Listening, request: &str) -> std::io::Result<(String, Value)> {
         let pem = store::read(&at.authority_file)?.unwrap();
@@ -459,7 +493,7 @@ mod tests {
             let server = tokio::spawn(serve(
                 options.clone(),
                 Arc::new(TokioSleeper),
-                move |listening| announce.send(listening.clone()).unwrap(),
+                announcing(announce),
                 async { stopped.await.unwrap_or_default() },
             ));
             let at = announced.await.unwrap();
@@ -521,12 +555,9 @@ mod tests {
         runtime.block_on(async {
             let (announce, announced) = oneshot::channel();
             let (stop, stopped) = oneshot::channel::<()>();
-            let server = tokio::spawn(serve(
-                options,
-                Arc::new(TokioSleeper),
-                move |listening| announce.send(listening.clone()).unwrap(),
-                async { stopped.await.unwrap_or_default() },
-            ));
+            let server = tokio::spawn(serve(options, Arc::new(TokioSleeper), announcing(announce), async {
+                stopped.await.unwrap_or_default()
+            }));
             let at = announced.await.unwrap();
             let form = "grant_type=client_credentials&client_id=a&scope=x";
             let sign_in = || http("POST", "/t/oauth2/v2.0/token", &at, "", form);

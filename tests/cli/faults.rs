@@ -5,6 +5,7 @@
 //! answer was lost, and then it is the same; what is not in the plan stays as it is; a clean `apply` afterwards ends where a clean one
 //! ends. `docs/faults.md` is made from the same table; with AKSGATE_UPDATE=1 the test writes it instead of comparing it.
 
+mod crash;
 mod processes;
 pub mod served;
 mod table;

@@ -147,8 +147,40 @@ impl Folder {
     pub fn run_with(&self, words: &[&str], more: impl FnOnce(&mut Command)) -> Run {
         let mut command = self.command(words);
         more(&mut command);
-        let output = command.output().expect("the program starts");
-        Run::of(&words.join(" "), &output)
+        let line = words.join(" ");
+        let output = self.watched(&line, || command.output().expect("the program starts"));
+        Run::of(&line, &output)
+    }
+
+    /// Runs something; fails where it left a gate of the sandbox open in between that was closed before and after.
+    pub fn watched<T>(&self, what: &str, run: impl FnOnce() -> T) -> T {
+        let before = self.clock();
+        let done = run();
+        if let (Some((instance, from)), Some((now, to))) = (before, self.clock())
+            && instance == now
+            && from < to
+        {
+            let gaps = aksgate::sandbox::operator::gaps(&self.path(".aksgate/sandbox"), from, to).unwrap();
+            assert!(gaps.is_empty(), "aksgate {what} left a gate open: {gaps:#?}");
+        }
+        done
+    }
+
+    /// The sandbox's instance, and its clock, if there is a sandbox.
+    pub fn clock(&self) -> Option<(String, i64)> {
+        let bytes = fs::read(self.path(".aksgate/sandbox/state.json")).ok()?;
+        // They stand at the start, where the program wrote it.
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
+        let after = |key: &str| start.split_once(key).map(|(_, rest)| rest);
+        let quick = || {
+            let instance = after("\"instance\":\"")?.split('"').next()?;
+            let now = after("\"now\":")?.split(',').next()?;
+            Some((instance.to_owned(), now.parse().ok()?))
+        };
+        quick().or_else(|| {
+            let state: Value = serde_json::from_slice(&bytes).ok()?;
+            Some((state["instance"].as_str()?.to_owned(), state["now"].as_i64()?))
+        })
     }
 
     /// The program with an empty environment, nobody at the keyboard, and nothing to be found on the path.

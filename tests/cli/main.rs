@@ -23,6 +23,7 @@ mod exemptions;
 mod faults;
 mod fleet;
 mod foreign;
+mod fuzz;
 mod gates;
 mod global;
 mod harness;

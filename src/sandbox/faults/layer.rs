@@ -28,6 +28,8 @@ pub enum Reply {
     Answer(Response),
     /// Nothing: the connection is lost.
     Reset,
+    /// Nothing, for as long as the client waits.
+    Held,
     /// This answer, of whose body only a half comes before the connection is lost.
     Cut(Response),
     /// This answer with so many bytes more in its JSON body.
@@ -139,6 +141,12 @@ impl Layer {
                     self.ask(request, core);
                 }
                 Reply::Reset
+            }
+            Action::Hold { after } => {
+                if *after {
+                    self.ask(request, core);
+                }
+                Reply::Held
             }
             Action::Cut => Reply::Cut(self.ask(request, core)),
             Action::Slow { milliseconds } => {

@@ -23,6 +23,11 @@ pub enum Action {
         /// Whether the request takes effect before.
         after: bool,
     },
+    /// Never answers: says that the request came, and waits until its client is gone.
+    Hold {
+        /// Whether the request takes effect before.
+        after: bool,
+    },
     /// Loses the connection in the middle of the answer's body.
     Cut,
     /// Answers late.
@@ -129,6 +134,7 @@ pub const ACTIONS: &[(&str, &[&str])] = &[
     ("disallowed-by-policy", &["after"]),
     ("principal-not-found", &["after"]),
     ("reset", &["after"]),
+    ("hold", &["after"]),
     ("cut", &[]),
     ("slow", &["milliseconds"]),
     ("not-found-after-put", &["reads"]),
@@ -266,6 +272,7 @@ fn parse_action(value: &Value, at: &str, problems: &mut Vec<String>) -> Option<A
     };
     Some(match *kind {
         "reset" => Action::Reset { after },
+        "hold" => Action::Hold { after },
         "cut" => Action::Cut,
         "slow" => Action::Slow {
             milliseconds: keys.needed("milliseconds", 1, LONGEST, problems),

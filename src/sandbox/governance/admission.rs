@@ -139,6 +139,11 @@ pub fn admit(state: &State, cluster: &Cluster, request: &Value) -> Verdict {
     let resolver = Resolver::new(addon::effective(state, pulled));
     let policies = resolver.policies(cluster);
     let standings = standings(state, cluster, &resolver, &policies, pulled);
+    weigh(&policies, &standings, request)
+}
+
+/// Says what the policies of a cluster that stand there so say of a request.
+pub(super) fn weigh(policies: &[Policy], standings: &[Standing<'_>], request: &Value) -> Verdict {
     let mut request = request.clone();
     if let Some(subject) = request.get_mut("object").filter(|subject| !subject.is_null()) {
         apiserver::fill(subject);
@@ -154,7 +159,7 @@ pub fn admit(state: &State, cluster: &Cluster, request: &Value) -> Verdict {
     };
     let pod = pod.map(asked);
     let mut verdict = Verdict::default();
-    for (policy, standing) in policies.iter().zip(&standings) {
+    for (policy, standing) in policies.iter().zip(standings) {
         let Standing::Installed(constraint) = standing else {
             continue;
         };

@@ -10,6 +10,7 @@ pub mod apiserver;
 pub mod compliance;
 pub mod constraint;
 mod expression;
+pub mod gaps;
 pub mod installed;
 pub mod judge;
 mod matching;

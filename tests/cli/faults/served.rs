@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a test looks away before it looks again.
@@ -28,6 +29,7 @@ pub enum Start {
 pub struct Served {
     pub folder: Folder,
     server: Child,
+    told: Option<BufReader<ChildStdout>>,
     cloud: PathBuf,
     authority: PathBuf,
 }
@@ -155,9 +157,8 @@ impl Served {
         words.push(&latency);
         let mut server = folder.command(&words).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut told = BufReader::new(server.stdout.take().unwrap());
+        told.read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let url = said["resourceManager"].as_str().unwrap();
         let cloud = folder.path("cloud.json");
@@ -166,6 +167,7 @@ impl Served {
             authority: said["caFile"].as_str().unwrap().into(),
             folder,
             server,
+            told: Some(told),
             cloud,
         }
     }
@@ -189,7 +191,8 @@ impl Served {
     }
 
     pub fn run(&self, line: &str) -> Run {
-        Run::of(line, &self.command(line).output().unwrap())
+        let output = self.folder.watched(line, || self.command(line).output().unwrap());
+        Run::of(line, &output)
     }
 
     /// Starts the program and goes on.
@@ -219,6 +222,33 @@ impl Served {
             std::thread::sleep(GLANCE);
         }
         Run::of(line, &child.wait_with_output().unwrap())
+    }
+
+    /// Runs the program until a fault of this server holds one of its requests, and kills it then; returns that request.
+    pub fn kill_when_held(&mut self, line: &str) -> Result<String, String> {
+        let mut command = self.command(line);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = child.id();
+        let mut told = self.told.take().unwrap();
+        let (tell, tells) = mpsc::channel();
+        let tell_end = tell.clone();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            told.read_line(&mut line).unwrap();
+            let _ = tell.send(Some(line));
+        });
+        std::thread::spawn(move || {
+            child.wait().unwrap();
+            let _ = tell_end.send(None);
+        });
+        let Some(said) = tells.recv().unwrap() else {
+            return Err("it ended before".to_owned());
+        };
+        signal_to(process, "KILL");
+        assert!(tells.recv().unwrap().is_none());
+        let said: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(said["outcome"], "held");
+        Ok(said["request"].as_str().unwrap().to_owned())
     }
 
     /// What was recorded up to now.
@@ -296,8 +326,12 @@ pub fn ended(line: &str, child: Child) -> Run {
 
 /// Sends a signal, such as `TERM`.
 pub fn signal(child: &Child, name: &str) {
+    signal_to(child.id(), name);
+}
+
+fn signal_to(process: u32, name: &str) {
     let sent = Command::new("sh")
-        .args(["-c", &format!("kill -{name} {}", child.id())])
+        .args(["-c", &format!("kill -{name} {process}")])
         .status()
         .unwrap();
     assert!(sent.success());
