@@ -114,11 +114,11 @@ async fn gather(
     let writes: Vec<Written> = past.writes.iter().filter_map(written).collect();
     let now = gather::gather(context, loaded, environment, connection, (&[], controls)).await?;
     let mut observed = now.observed.clone();
-    let clusters: Vec<ResourceId> = writes
+    let clusters: Vec<(Kind, ResourceId)> = writes
         .iter()
         .filter(|write| write.kind == Kind::ManagedCluster.name())
-        .filter_map(|write| ResourceId::parse(&write.object))
-        .filter(|id| observed.get(Kind::ManagedCluster, id).is_some())
+        .filter_map(|write| Some((Kind::ManagedCluster, ResourceId::parse(&write.object)?)))
+        .filter(|(kind, id)| observed.get(*kind, id).is_some())
         .collect();
     // What Resource Graph says of a cluster may be old, and has no ETag.
     refine(&connection.client, &mut observed, &clusters)
