@@ -12,7 +12,7 @@ use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Scope, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
-use crate::plan::{Action, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Step, make};
+use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Step, exceeded, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +96,12 @@ pub async fn gather(
         why_gone: NOT_ASKED_FOR,
     };
     let mut plan = make(inputs);
+    // What a command is given for counts against no limit.
+    let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| controls.weakens(gate));
+    let owned = observed.owned(&loaded.estate.owner, &environment.name).count();
+    let owned = u64::try_from(owned).unwrap_or(u64::MAX);
+    plan.exceeded = exceeded(&plan, &environment.limits, owned, |step| !ordered(step));
+    plan.findings.splice(0..0, plan.exceeded.iter().map(over_limit));
     plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
     let documents = objects
         .into_iter()
@@ -206,6 +212,15 @@ pub async fn still_open(
         "a guard has closed since the plan was made: {}",
         reasons.join("; ")
     ))
+}
+
+/// Says that an apply would refuse the plan.
+fn over_limit(exceeded: &Exceeded) -> Finding {
+    let (sentence, option) = (exceeded.sentence(), exceeded.option());
+    Finding {
+        subject: format!("limits.{}", exceeded.limit.name()),
+        sentence: format!("{sentence}: apply refuses it, unless with `{option}`"),
+    }
 }
 
 /// What is live in the environment that gates come from, where they come from one.

@@ -8,6 +8,7 @@ mod catalog;
 mod check;
 mod completions;
 pub mod context;
+mod egress;
 pub mod error;
 mod evidence;
 mod failure;
@@ -16,6 +17,7 @@ mod import;
 mod init;
 mod inquiry;
 mod junit;
+mod limit_args;
 mod lock;
 mod past_guards;
 mod pipeline;
@@ -83,6 +85,7 @@ enum Command {
     Catalog(catalog::Args),
     Lock(lock::Args),
     Bundle(bundle::Args),
+    Egress(egress::Args),
     Status(status::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
@@ -112,6 +115,7 @@ impl Command {
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Bundle(_) => "bundle",
+            Command::Egress(_) => "egress",
             Command::Status(_) => "status",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
@@ -181,6 +185,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Bundle(args) => bundle::run(context, &args).await,
+        Command::Egress(args) => egress::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),

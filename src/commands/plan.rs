@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     }
     let connection = context.connect(&loaded.dir, environment)?;
     let controls = Controls {
-        overrides: args.past.overrides()?,
+        overrides: args.past.alone()?,
         ..Controls::shown()
     };
     let gathered = gather(context, &loaded, environment, &connection, (&args.gate, controls)).await?;

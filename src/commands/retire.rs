@@ -4,6 +4,7 @@ use super::apply::{Consent, finish};
 use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, header};
+use super::limit_args::LimitArgs;
 use super::past_guards::reason;
 use super::{plan, recording};
 use crate::config::{self, Cloud, Environment};
@@ -52,6 +53,8 @@ pub(super) struct Args {
     /// Keep the journal of this run in this folder [default: .aksgate/runs of the estate]
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
@@ -72,6 +75,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let consent = Consent {
         yes: args.yes,
         weakenings: &weakenings,
+        reason: Some(&why),
+        limits: &args.limits,
         command: "retire",
         journal: args.journal.as_deref(),
     };

@@ -14,7 +14,7 @@ use super::walk::{Fields, Spanned, Value};
 use super::{images, keys};
 use crate::catalog::VersionPin;
 use crate::diagnostic::Span;
-use crate::model::{Period, ResourceId, Scope, Stage, Timestamp};
+use crate::model::{Limits, Percent, Period, ResourceId, Scope, Stage, Timestamp};
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +69,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub location: Option<Spanned<&'a str>>,
     pub says_location: bool,
     pub rollout: RolloutDraft<'a>,
+    limits: Limits,
     pub gates: Vec<GateDraft<'a>>,
     pub exemptions: Vec<ExemptionDraft<'a>>,
     pub defender: Option<DefenderDraft<'a>>,
@@ -139,6 +140,7 @@ impl<'a> EnvironmentDraft<'a> {
             location: fields.text("location"),
             says_location: fields.says("location"),
             rollout: RolloutDraft::read(fields),
+            limits: limits(fields),
             gates: fields
                 .map("gates")
                 .iter()
@@ -191,6 +193,7 @@ impl<'a> EnvironmentDraft<'a> {
             definition_scope,
             location: self.location.map(|location| location.value.to_owned()),
             rollout: self.rollout.finish()?,
+            limits: self.limits,
             gates,
             exemptions: self
                 .exemptions
@@ -462,6 +465,20 @@ pub(super) fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>>
         _ => None,
     });
     texts.collect()
+}
+
+fn limits(fields: &Fields<'_>) -> Limits {
+    let usual = Limits::default();
+    let Some(fields) = fields.fields("limits") else {
+        return usual;
+    };
+    let share = fields.text("share").and_then(|share| Percent::parse(share.value));
+    Limits {
+        deletes: fields.number("deletes").unwrap_or(usual.deletes),
+        replaces: fields.number("replaces").unwrap_or(usual.replaces),
+        weakenings: fields.number("weakenings").unwrap_or(usual.weakenings),
+        share: share.unwrap_or(usual.share),
+    }
 }
 
 fn given<'a>(fields: &Fields<'a>) -> Vec<Given<'a>> {

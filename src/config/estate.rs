@@ -4,7 +4,7 @@
 
 use super::rule::Rule;
 use crate::catalog::{Catalog, VersionFacts, VersionPin};
-use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Ring, Scope, Stage, Timestamp, Windows};
+use crate::model::{DEFENDER_PLAN_WRITERS, Limits, Period, ResourceId, Ring, Scope, Stage, Timestamp, Windows};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +80,8 @@ pub struct Environment {
     pub defender: Option<DefenderContainers>,
     /// The clusters' settings; not managed if absent.
     pub clusters: Option<Clusters>,
+    /// How much one apply may take away.
+    pub limits: Limits,
     /// Api-versions in place of aksgate's own, by resource type such as `Microsoft.ContainerService/managedClusters`.
     pub api_versions: BTreeMap<String, String>,
 }
@@ -105,6 +107,7 @@ impl Environment {
             exemptions: Vec::new(),
             defender: None,
             clusters: None,
+            limits: Limits::default(),
             api_versions: BTreeMap::new(),
         }
     }

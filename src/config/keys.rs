@@ -2,6 +2,7 @@
 //!
 //! The walk, the proposals for a misspelt key and the JSON Schemas are made from this table alone.
 
+mod limits;
 mod rollout;
 mod rule;
 
@@ -162,6 +163,11 @@ const API_VERSIONS: Shape = Shape::Table(&table(
             "Management groups.",
         ),
         key(
+            "Microsoft.Network/firewallPolicies",
+            API_VERSION,
+            "Azure Firewall policies, which `egress --check` reads.",
+        ),
+        key(
             "Microsoft.ResourceGraph/resources",
             API_VERSION,
             "Queries of Azure Resource Graph.",
@@ -309,6 +315,11 @@ pub(super) static ENVIRONMENT: Table = table(
             "clusters",
             Shape::Table(&CLUSTERS),
             "The AKS clusters in scope. What is not stated is not touched.",
+        ),
+        key(
+            "limits",
+            Shape::Table(&limits::LIMITS),
+            "How much one apply may take away. It refuses more unless that is raised on its command line.",
         ),
         key(
             "apiVersions",

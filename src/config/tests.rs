@@ -313,7 +313,7 @@ environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes nam
             ),
             ("gates:\n", "gates: []\nx:\n", "environments/dev.yaml:4:8 wrong type: expected a mapping, found a list
 environments/dev.yaml:5:1 unknown key: `x` is not known here
-  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `promotesFrom`, `advance`, `rings`, `settle`, `windows`, `gates`, `exemptions`, `defender`, `clusters`, `apiVersions`"),
+  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `promotesFrom`, `advance`, `rings`, `settle`, `windows`, `gates`, `exemptions`, `defender`, `clusters`, `limits`, `apiVersions`"),
         ],
     );
 }

@@ -396,7 +396,8 @@ impl<'a> Case<'a> {
         let mut state = MarkState {
             position,
             digest: self.digest.clone(),
-            overrides: live.map(|live| live.overrides).unwrap_or_default(),
+            overrides: live.as_ref().map(|live| live.overrides.clone()).unwrap_or_default(),
+            weakened: live.and_then(|live| live.weakened),
             ..MarkState::default()
         };
         if let Some(reason) = paused {

@@ -182,11 +182,6 @@ impl Kind {
         matches!(self, Kind::PolicyDefinition | Kind::PolicySetDefinition)
     }
 
-    /// Returns whether objects of this kind are nothing without their policy assignment, and go before it.
-    pub fn hangs_on_assignment(self) -> bool {
-        matches!(self, Kind::RoleAssignment | Kind::PolicyExemption)
-    }
-
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.
     pub fn is_part_of_resource(self) -> bool {
         matches!(self, Kind::ManagedCluster)

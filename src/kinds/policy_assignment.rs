@@ -153,12 +153,13 @@ pub fn principal_of(assignment: &Value) -> Option<String> {
     named(identity).or_else(user_assigned)
 }
 
-/// Returns the text of a mark's state without `since` and `run`: those are set by the run that writes, so they are no change.
+/// Returns the text of a mark's state without what the run that writes sets: that is no change.
 fn unstamped(text: &str) -> String {
     match MarkState::parse(text) {
         Some(state) => MarkState {
             since: None,
             run: None,
+            weakened: None,
             ..state
         }
         .to_text(),

@@ -4,6 +4,7 @@
 
 mod defender;
 mod effect;
+mod limits;
 mod mark;
 mod meaning;
 mod resource_id;
@@ -16,6 +17,7 @@ pub use defender::{
     DEFENDER_EXTENSIONS, DEFENDER_PLAN_WRITERS, DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS,
 };
 pub use effect::{Effect, Stage};
+pub use limits::{FEW, Limits, Percent};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
 pub use meaning::Meaning;
 pub use resource_id::{ResourceId, Scope, is_guid};

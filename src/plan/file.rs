@@ -3,7 +3,7 @@
 //! Owns the format and the refusal of files that are damaged or newer. The digest only detects damage: what a file says is
 //! never written without being rendered again from the estate.
 
-use super::{Action, Finding, Header, Held, Plan, Reason, Step};
+use super::{Action, Exceeded, Finding, Header, Held, Limit, Plan, Reason, Step};
 use crate::diff::digest;
 use crate::evidence::Forecast;
 use crate::kinds::{Direction, Kind, Plane};
@@ -58,7 +58,19 @@ struct PlanFile {
     held: Vec<HeldFile>,
     findings: Vec<FindingFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<LimitFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forecasts: Vec<Forecast>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LimitFile {
+    limit: String,
+    found: u64,
+    owned: u64,
+    allowed: String,
+    needed: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +147,7 @@ pub fn to_value(plan: &Plan) -> Value {
                 sentence: finding.sentence.clone(),
             })
             .collect(),
+        limits: plan.exceeded.iter().map(limit_file).collect(),
         forecasts: plan.forecasts.clone(),
     };
     // The document consists of strings, lists and maps with string keys: it always has a JSON form.
@@ -203,6 +216,16 @@ fn step_file(step: &Step) -> StepFile {
     }
 }
 
+fn limit_file(exceeded: &Exceeded) -> LimitFile {
+    LimitFile {
+        limit: exceeded.limit.name().to_owned(),
+        found: exceeded.found,
+        owned: exceeded.owned,
+        allowed: exceeded.allowed.clone(),
+        needed: exceeded.needed.clone(),
+    }
+}
+
 fn held_file(held: &Held) -> HeldFile {
     HeldFile {
         plane: plane_name(held.plane).to_owned(),
@@ -253,7 +276,18 @@ fn plan(file: PlanFile) -> Result<Plan, String> {
                 sentence: finding.sentence,
             })
             .collect(),
+        exceeded: file.limits.into_iter().map(exceeded).collect::<Result<_, _>>()?,
         forecasts: file.forecasts,
+    })
+}
+
+fn exceeded(file: LimitFile) -> Result<Exceeded, String> {
+    Ok(Exceeded {
+        limit: Limit::parse(&file.limit).ok_or_else(|| format!("`limit` is `{}`", file.limit))?,
+        found: file.found,
+        owned: file.owned,
+        allowed: file.allowed,
+        needed: file.needed,
     })
 }
 
@@ -358,6 +392,13 @@ mod tests {
             findings: vec![Finding {
                 subject: "s".into(),
                 sentence: "t".into(),
+            }],
+            exceeded: vec![Exceeded {
+                limit: Limit::Deletes,
+                found: 7,
+                owned: 12,
+                allowed: "5".into(),
+                needed: "7".into(),
             }],
             forecasts: vec![Forecast {
                 gate: "g".into(),

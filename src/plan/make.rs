@@ -1,5 +1,6 @@
 //! Makes a plan from what is desired and what is observed.
 
+use super::references::references;
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
@@ -65,7 +66,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     for (at, step) in steps.iter_mut().enumerate() {
         step.id = format!("step-{:03}", at + 1);
     }
-    link(&mut steps, inputs.desired);
+    link(&mut steps, inputs.desired, inputs.observed);
     name_steps(&mut steps);
     let mut held = inputs.held;
     held.sort_by(|one, two| (one.plane, &one.subject).cmp(&(two.plane, &two.subject)));
@@ -77,6 +78,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         steps,
         held,
         findings,
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -321,10 +323,9 @@ fn name_steps(steps: &mut [Step]) {
     }
 }
 
-/// An assignment waits for its set, and that for its definitions. Deletions wait for every other write; an assignment's for those of
-/// what hangs on it, so that an interrupted run leaves the assignment, by which the next one finds the rest; a set's for the
-/// assignments', a definition's for the sets'.
-fn link(steps: &mut [Step], desired: &[DesiredObject]) {
+/// A write waits for what its object says that it depends on. A delete waits for every write, and for the deletes of all that refers to its
+/// object: an interrupted run then leaves an assignment, by which the next one finds what hangs on it.
+fn link(steps: &mut [Step], desired: &[DesiredObject], observed: &Observed) {
     let ids: BTreeMap<(Kind, String), String> = steps
         .iter()
         .filter(|step| step.is_pending())
@@ -340,36 +341,59 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
             ((object.kind, object.id.key()), wanted.collect())
         })
         .collect();
+    let deletes = |step: &&Step| step.action == Action::Delete;
     let writes: Vec<String> = steps
         .iter()
-        .filter(|s| s.is_pending() && s.action != Action::Delete)
-        .map(|s| s.id.clone())
+        .filter(|step| step.is_pending() && !deletes(step))
+        .map(|step| step.id.clone())
         .collect();
-    let deletions = |of: fn(Kind) -> bool, gate: Option<&String>| -> Vec<String> {
-        let found = steps
-            .iter()
-            .filter(|s| s.action == Action::Delete && of(s.kind) && (gate.is_none() || s.gate.as_ref() == gate));
-        found.map(|s| s.id.clone()).collect()
-    };
-    let unassignments = deletions(|kind| kind == Kind::PolicyAssignment, None);
-    let sets = deletions(|kind| kind == Kind::PolicySetDefinition, None);
-    let gates: BTreeSet<Option<String>> = steps.iter().map(|step| step.gate.clone()).collect();
-    let hanging: BTreeMap<Option<String>, Vec<String>> = gates
-        .into_iter()
-        .map(|gate| (gate.clone(), deletions(Kind::hangs_on_assignment, gate.as_ref())))
-        .collect();
+    let mut users: BTreeMap<(Kind, String), Vec<String>> = BTreeMap::new();
+    for step in steps.iter().filter(deletes) {
+        for used in used_by(step, (steps, observed)) {
+            users.entry(used).or_default().push(step.id.clone());
+        }
+    }
     for step in steps.iter_mut().filter(|step| step.is_pending()) {
-        step.depends_on = match (step.action, step.kind) {
-            (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
-            (Action::Delete, Kind::PolicyDefinition) => {
-                writes.iter().chain(&unassignments).chain(&sets).cloned().collect()
+        let object = (step.kind, step.object.key());
+        step.depends_on = match step.action {
+            Action::Delete => {
+                let users = users.get(&object).into_iter().flatten();
+                writes.iter().chain(users).cloned().collect()
             }
-            (Action::Delete, Kind::PolicyAssignment) => {
-                let hanging = hanging.get(&step.gate).into_iter().flatten();
-                writes.iter().chain(hanging).cloned().collect()
-            }
-            (Action::Delete, _) => writes.clone(),
-            _ => needs.get(&(step.kind, step.object.key())).cloned().unwrap_or_default(),
+            _ => needs.get(&object).cloned().unwrap_or_default(),
         };
     }
+}
+
+/// What the object of a delete refers to. A role names no assignment: it belongs to those of the gate in its mark, and to those whose identity
+/// holds it.
+fn used_by(step: &Step, (steps, observed): (&[Step], &Observed)) -> BTreeSet<(Kind, String)> {
+    let Some(before) = &step.before else {
+        return BTreeSet::new();
+    };
+    let mut used = references(step.kind, before);
+    if step.kind != Kind::RoleAssignment {
+        return used;
+    }
+    let of_gate = |other: &&Step| other.kind == Kind::PolicyAssignment && other.gate == step.gate;
+    used.extend(
+        steps
+            .iter()
+            .filter(of_gate)
+            .map(|other| (other.kind, other.object.key())),
+    );
+    let holder = before.pointer("/properties/principalId").and_then(Value::as_str);
+    if let Some(holder) = holder {
+        let holds = |object: &&LiveObject| {
+            let principal = principal_of(&object.wire).filter(|_| object.kind == Kind::PolicyAssignment);
+            principal.is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
+        };
+        used.extend(
+            observed
+                .objects()
+                .filter(holds)
+                .map(|object| (object.kind, object.id.key())),
+        );
+    }
+    used
 }

@@ -5,11 +5,14 @@
 
 mod checked;
 pub mod file;
+mod limits;
 mod make;
+mod references;
 #[cfg(test)]
 mod tests;
 
 pub use checked::{Checked, check};
+pub use limits::{Exceeded, Limit, exceeded};
 pub use make::{Inputs, NOT_ASKED_FOR, make};
 
 use crate::evidence::Forecast;
@@ -31,6 +34,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What a reader should know besides.
     pub findings: Vec<Finding>,
+    /// The limits that it passes: an apply refuses it unless they are raised.
+    pub exceeded: Vec<Exceeded>,
     /// Who would be hit if a gate denied that does not yet, by gate.
     pub forecasts: Vec<Forecast>,
 }

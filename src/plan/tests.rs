@@ -1,6 +1,8 @@
 //! Whole plans against a small model of Azure: what is written is there afterwards, with what a server adds.
 
 mod enablement;
+mod limits;
+mod order;
 mod renamed;
 mod rings;
 
@@ -242,6 +244,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         scope,
         location: None,
         rollout: Rollout::default(),
+        limits: crate::model::Limits::default(),
         exemptions: Vec::new(),
         gates: gates.into_iter().map(|gate| (gate.name.clone(), gate)).collect(),
         defender: defender.then(|| DefenderContainers {

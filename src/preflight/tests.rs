@@ -49,6 +49,7 @@ fn plan(steps: &[(Kind, Action, &str)]) -> Plan {
         steps: steps.iter().map(step).collect(),
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }

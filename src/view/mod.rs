@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod catalog;
 pub mod check;
 pub mod diagnostics;
+pub mod egress;
 pub mod gates;
 pub mod import;
 pub mod junit;

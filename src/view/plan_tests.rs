@@ -59,6 +59,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             subject: "aks-1".into(),
             sentence: "not selected".into(),
         }],
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
