@@ -14,7 +14,7 @@ use std::sync::Mutex;
 /// How many are killed at once.
 const WORKERS: usize = 4;
 const DEV: &str = "environments/dev.yaml";
-const APPLY: &str = "apply dev --yes --parallelism 1 --allow-weakening pod-security";
+const APPLY: &str = "apply dev --yes --parallelism 1 --allow-weakening pod-security --reason agreed";
 
 /// A moment at which an apply is killed.
 #[derive(Clone, Debug)]
