@@ -13,8 +13,8 @@ use crate::catalog::Catalog;
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
 use crate::lock::{Live, Read, Uses, next_reads};
-use crate::model::{ResourceId, Scope, Timestamp, is_guid};
-use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription};
+use crate::model::{Part, ResourceId, Scope, Timestamp, is_guid};
+use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription, is_below};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,9 +60,20 @@ pub async fn observe(client: &Client, environment: &Environment) -> Result<Obser
         exemptions(client, environment, &subscriptions),
         clusters(client, environment),
     )?;
-    let (assignments, beyond): (Vec<LiveObject>, Vec<LiveObject>) = assignments
-        .into_iter()
-        .partition(|object| object.id.scope().eq_ignore_ascii_case(&environment.scope.path()));
+    let scope = environment.scope.path();
+    let (assignments, beyond): (Vec<LiveObject>, Vec<LiveObject>) = assignments.into_iter().partition(|object| {
+        let below = object.id.is_within(&scope) || is_below(&subscriptions, &environment.scope, &object.id);
+        // A ring of scopes has assignments of its own there, and each names its place: a copy is not ours. Whose the mark is, is asked of
+        // each before it is written.
+        let part = || {
+            let here = Scope::parse(object.id.scope());
+            let code = here.map(|scope| Part::Scope(&scope).code());
+            object
+                .mark()
+                .is_some_and(|mark| mark.environment == environment.name && Some(mark.part) == code)
+        };
+        object.id.scope().eq_ignore_ascii_case(&scope) || below && part()
+    });
     let (sets_of_others, unread_sets) = sets_of(client, assignments.iter().chain(&beyond), &sets).await?;
     let roles = role_assignments(client, environment, &subscriptions, &assignments).await?;
     let mut observed = Observed::default();

@@ -14,6 +14,7 @@ mod gate;
 mod identity;
 mod limits;
 mod overlap;
+mod parts;
 mod rollout;
 mod rules;
 mod safeguards;

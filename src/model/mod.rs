@@ -15,9 +15,9 @@ pub use defender::{
     DEFENDER_EXTENSIONS, DEFENDER_PLAN_WRITERS, DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS,
 };
 pub use effect::{Effect, Stage};
-pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
+pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY, WHOLE};
 pub use resource_id::{ResourceId, Scope, is_guid};
-pub use ring::{Area, Ring, plain_location};
+pub use ring::{Area, Part, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};
 pub use vm_size::vcpus_of_size;
 pub use window::{DAYS, Freeze, Hours, Windows, is_day, is_hours, is_time_zone};

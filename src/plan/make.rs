@@ -4,7 +4,7 @@ use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
 use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
-use crate::model::ResourceId;
+use crate::model::{MARK_KEY, Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +110,28 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
         after: None,
         fingerprint: None,
     }
+}
+
+/// The namespaces that an assignment is limited to; none if it is not.
+fn namespaces(assignment: &Value) -> Option<BTreeSet<&str>> {
+    let names = assignment.pointer(NAMESPACES)?.get("value")?.as_array()?;
+    let names: BTreeSet<&str> = names.iter().filter_map(Value::as_str).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+const NAMESPACES: &str = "/properties/parameters/namespaces";
+
+/// Returns an assignment with the namespaces of another one, which lie within its own: that it holds more besides is no question.
+fn limited(mut after: Value, before: &Value) -> Value {
+    let limit = before.pointer(NAMESPACES).cloned();
+    let parameters = after.pointer_mut("/properties/parameters");
+    if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
+        match limit {
+            Some(limit) => parameters.insert("namespaces".to_owned(), limit),
+            None => parameters.remove("namespaces"),
+        };
+    }
+    after
 }
 
 struct States<'a> {
@@ -223,6 +245,34 @@ impl States<'_> {
         })
     }
 
+    /// The assignments of an assignment's gate that hold all that it does: those that may take its place.
+    fn heirs(&self, object: &LiveObject, mark: &Mark) -> Vec<&DesiredObject> {
+        let of_gate = self.desired.iter().filter(|d| {
+            // What is kept as it is takes nobody's place.
+            let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
+            let heir = object.kind == Kind::PolicyAssignment && d.kind == object.kind;
+            heir && d.gate.as_ref() == Some(&mark.gate) && !kept
+        });
+        let mine = namespaces(&object.wire);
+        let holds = |heir: &&DesiredObject| {
+            let heirs = heir.body.pointer(&format!("/properties/metadata/{MARK_KEY}"));
+            let heirs = heirs.and_then(Value::as_str).and_then(Mark::parse);
+            // That of the whole stands at the environment's scope, and there is nothing of ours but in it.
+            let whole = heirs.is_some_and(|heirs| heirs.is_whole());
+            if whole && mark.is_whole() {
+                return true;
+            }
+            let place = whole || object.id.is_within(heir.id.scope());
+            let names = match (namespaces(&heir.body), &mine) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(heirs), Some(mine)) => mine.is_subset(&heirs),
+            };
+            place && names
+        };
+        of_gate.filter(holds).collect()
+    }
+
     /// What carries our mark for this environment and is not desired. A predecessor's going is part of its replacement, if a
     /// step shows that: the direction stands there.
     fn deletions(&self, owner: &str, environment: &str, gates: &[String]) -> Vec<Step> {
@@ -240,17 +290,24 @@ impl States<'_> {
                 step.action = Action::Delete;
                 step.direction = object.kind.direction(Some(&before), None);
                 step.reason = Some("the estate no longer asks for it".to_owned());
-                let gate = Some(&mark.gate);
-                let heir = self.desired.iter().find(|d| {
-                    // What is kept as it is takes nobody's place.
-                    let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
-                    d.kind == object.kind && d.gate.as_ref() == gate && !kept
-                });
-                if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
+                let heirs = self.heirs(object, &mark);
+                let is_weaker = |heir: &DesiredObject| {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();
                     let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
-                    let weaker = !shown && self.succession(&before, &self.after(heir)) == Direction::Weakens;
-                    step.direction = if weaker { Direction::Weakens } else { Direction::Neutral };
+                    let after = self.after(heir);
+                    let after = if mark.is_whole() {
+                        after
+                    } else {
+                        limited(after, &before)
+                    };
+                    !shown && self.succession(&before, &after) == Direction::Weakens
+                };
+                let stronger = heirs.iter().find(|heir| !is_weaker(heir));
+                if let Some(heir) = stronger.or(heirs.first()) {
+                    step.direction = match stronger {
+                        Some(_) => Direction::Neutral,
+                        None => Direction::Weakens,
+                    };
                     step.reason = Some(format!("`{}` takes its place", heir.id.name()));
                 }
                 step.before = Some(before);

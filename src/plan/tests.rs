@@ -1,6 +1,7 @@
 //! Whole plans against a small model of Azure: what is written is there afterwards, with what a server adds.
 
 mod enablement;
+mod parts;
 mod rings;
 
 use super::*;

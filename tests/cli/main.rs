@@ -39,6 +39,7 @@ mod promote;
 mod readme;
 mod reference;
 mod render;
+mod rings;
 mod rollout;
 mod runs;
 mod sandbox;
