@@ -47,7 +47,9 @@ pub(super) fn standing<'a>(
     let found = environment.gates.values().filter(meant).filter_map(|gate| {
         let owned = observed.owned(owner, &environment.name);
         let (assignment, _) = owned
-            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name && mark.is_whole())
+            .filter(|(object, mark)| {
+                object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate) && mark.is_whole()
+            })
             .max_by_key(|(_, mark)| mark.generation)?;
         Some(Standing {
             gate,
@@ -89,7 +91,7 @@ fn decisive<'a>(
     let found = all.flat_map(|of| {
         let owned = observed.owned(owner, &environment.name);
         let assignments: Vec<(&LiveObject, u32)> = owned
-            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == of.gate.name)
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && of.gate.answers_to(&mark.gate))
             .map(|(object, mark)| (object, mark.generation))
             .collect();
         let generations: BTreeSet<u32> = assignments.iter().map(|(_, generation)| *generation).collect();

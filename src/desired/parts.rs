@@ -10,7 +10,7 @@ use super::gate::{Assigned, Case, Shape, finding};
 use super::rollout::{Order, ladder};
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Gate, InitiativeKind};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{Area, Mark, MarkState, Part, ResourceId, Scope, Stage, Timestamp};
 use crate::observed::LiveObject;
 use crate::remark::{Held, Reason};
@@ -115,7 +115,8 @@ pub(super) struct Whole<'w> {
 
 /// What stands of another generation than the one that is written.
 pub(super) struct Other<'a> {
-    pub generation: u32,
+    /// The mark of one of its assignments.
+    pub mark: Mark,
     /// The position at which all is closed that it denies.
     pub stands: Position,
     pub objects: Vec<&'a LiveObject>,
@@ -192,21 +193,21 @@ impl<'a> Case<'a> {
             .map(|(object, mark)| {
                 let parts = self.parts_of(mark.generation).map(|(part, _)| *part);
                 Other {
-                    generation: mark.generation,
+                    mark: mark.clone(),
                     stands: self.reach(Some(object), mark),
                     objects: std::iter::once(*object).chain(parts).collect(),
                 }
             })
             .collect();
         let orphans = self.orphans().into_iter().filter(|(of, _)| *of != generation);
-        found.extend(orphans.filter_map(|(generation, parts)| {
+        found.extend(orphans.filter_map(|(_, parts)| {
             Some(Other {
-                generation,
+                mark: parts.first()?.1.clone(),
                 stands: self.reach(None, &parts.first()?.1),
                 objects: parts.into_iter().map(|(part, _)| *part).collect(),
             })
         }));
-        found.sort_by_key(|other| other.generation);
+        found.sort_by_key(|other| other.mark.generation);
         found
     }
 
@@ -303,6 +304,7 @@ impl<'a> Case<'a> {
                 id: part.id.clone(),
                 gate: Some(gate.name.clone()),
                 body: Value::Null,
+                meanings: self.definition.meanings.clone(),
                 depends_on: depends_on.to_vec(),
                 replaces: None,
             };
@@ -427,6 +429,7 @@ impl<'a> Case<'a> {
                     id: object.id.clone(),
                     gate: Some(gate.name.clone()),
                     body: object.wire.clone(),
+                    meanings: Meanings::new(),
                     depends_on: Vec::new(),
                     replaces: None,
                 });

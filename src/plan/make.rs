@@ -1,9 +1,10 @@
 //! Makes a plan from what is desired and what is observed.
 
+use super::references::references;
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
-use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
+use crate::kinds::{Direction, FieldDirection, KNOWN_AFTER, Kind, Meanings, principal_of};
 use crate::model::{MARK_KEY, Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
@@ -26,7 +27,14 @@ pub struct Inputs<'a> {
     pub findings: Vec<Finding>,
     /// The gates that are looked at; all if empty. With any named, only their assignments are deleted.
     pub gates: &'a [String],
+    /// Names that gates had before, each with the name that the gate has now.
+    pub renamed: &'a BTreeMap<String, String>,
+    /// Why an object of ours goes that is not desired.
+    pub why_gone: &'a str,
 }
+
+/// Why an object goes that the estate does not state.
+pub const NOT_ASKED_FOR: &str = "the estate no longer asks for it";
 
 /// Makes the plan: one step for each desired object and for each object of ours that is not desired.
 ///
@@ -36,6 +44,8 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     let states = States {
         desired: inputs.desired,
         observed: inputs.observed,
+        renamed: inputs.renamed,
+        why_gone: inputs.why_gone,
     };
     let mut steps: Vec<Step> = inputs.desired.iter().map(|desired| states.wanted(desired)).collect();
     steps.extend(states.deletions(inputs.owner, &header.environment, inputs.gates));
@@ -56,7 +66,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     for (at, step) in steps.iter_mut().enumerate() {
         step.id = format!("step-{:03}", at + 1);
     }
-    link(&mut steps, inputs.desired);
+    link(&mut steps, inputs.desired, inputs.observed);
     name_steps(&mut steps);
     let mut held = inputs.held;
     held.sort_by(|one, two| (one.plane, &one.subject).cmp(&(two.plane, &two.subject)));
@@ -68,6 +78,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         steps,
         held,
         findings,
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -105,6 +116,7 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
         depends_on: Vec::new(),
         action: Action::NoOp,
         direction: Direction::Neutral,
+        weakens: Vec::new(),
         reason: None,
         before: None,
         after: None,
@@ -137,6 +149,8 @@ fn limited(mut after: Value, before: &Value) -> Value {
 struct States<'a> {
     desired: &'a [DesiredObject],
     observed: &'a Observed,
+    renamed: &'a BTreeMap<String, String>,
+    why_gone: &'a str,
 }
 
 impl States<'_> {
@@ -167,8 +181,11 @@ impl States<'_> {
         if step.action == Action::NoOp {
             return step;
         }
-        step.direction = match (&before, step.action) {
-            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, &after),
+        let meanings = &desired.meanings;
+        step.turn(match (&before, step.action) {
+            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => {
+                self.succession(before, desired, false)
+            }
             (Some(before), Action::Replace) => {
                 let rest = |value: &Value| {
                     let mut value = value.clone();
@@ -177,10 +194,10 @@ impl States<'_> {
                     }
                     value
                 };
-                kind.direction(Some(&rest(before)), Some(&rest(&after)))
+                kind.directions(Some(&rest(before)), Some(&rest(&after)), meanings)
             }
-            _ => kind.direction(before.as_ref(), Some(&after)),
-        };
+            _ => kind.directions(before.as_ref(), Some(&after), meanings),
+        });
         step.reason = match step.action {
             Action::Replace => desired.replaces.as_ref().map(|(_, why)| why.clone()),
             _ if kind == Kind::DefenderPlan => {
@@ -195,8 +212,11 @@ impl States<'_> {
     }
 
     /// The direction from one assignment to its successor: that of their sets' contents and of everything else they state.
-    /// A set whose content is not known here cannot be compared, and that counts as weakening.
-    fn succession(&self, before: &Value, after: &Value) -> Direction {
+    /// A set whose content is not known here cannot be compared, and that counts as weakening. Of the successor of a `part` only what it
+    /// does to that is asked.
+    fn succession(&self, before: &Value, heir: &DesiredObject, part: bool) -> Vec<FieldDirection> {
+        let after = self.after(heir);
+        let after = &if part { limited(after, before) } else { after };
         let definition = |value: &Value| {
             value
                 .pointer("/properties/policyDefinitionId")
@@ -210,10 +230,22 @@ impl States<'_> {
         let wanted = definition(after).and_then(|id| self.desired.iter().find(|d| d.kind == kind && d.id == id));
         let version = |value: &Value| value.pointer("/properties/definitionVersion").cloned();
         let same = definition(before) == definition(after) && version(before) == version(after);
-        let sets = match (live, wanted.map(|desired| self.after(desired))) {
-            _ if same => Direction::Neutral,
-            (Some(live), Some(wanted)) => kind.direction(Some(&live), Some(&wanted)),
-            _ => Direction::Weakens,
+        let mut found = match (live, wanted) {
+            _ if same => Vec::new(),
+            (Some(live), Some(wanted)) => kind.directions(Some(&live), Some(&self.after(wanted)), &wanted.meanings),
+            _ => {
+                let name = |value: &Value| definition(value).map(|id| id.name().to_owned()).unwrap_or_default();
+                let told = |value: &Value| match version(value).as_ref().and_then(Value::as_str) {
+                    Some(version) => format!("{} at {version}", name(value)),
+                    None => name(value),
+                };
+                let text = format!(
+                    "`policyDefinitionId` {} -> {}, whose contents cannot be compared",
+                    told(before),
+                    told(after)
+                );
+                vec![FieldDirection::told(Direction::Weakens, text)]
+            }
         };
         let rest = |value: &Value| {
             let mut value = value.clone();
@@ -229,7 +261,15 @@ impl States<'_> {
             }
             value
         };
-        sets.and(Kind::PolicyAssignment.direction(Some(&rest(before)), Some(&rest(after))))
+        let (before, after) = (rest(before), rest(after));
+        found.extend(Kind::PolicyAssignment.directions(Some(&before), Some(&after), &heir.meanings));
+        found
+    }
+
+    /// The gate that an object belongs to, by the name that it has now. A definition belongs to its initiative.
+    fn gate_of<'b>(&'b self, kind: Kind, mark: &'b Mark) -> &'b String {
+        let renamed = self.renamed.get(&mark.gate).filter(|_| !kind.is_definition());
+        renamed.unwrap_or(&mark.gate)
     }
 
     /// Whether a role is given to an identity that a gate has too which is not looked at.
@@ -240,7 +280,7 @@ impl States<'_> {
         };
         self.observed.owned(owner, environment).any(|(object, mark)| {
             object.kind == Kind::PolicyAssignment
-                && !gates.contains(&mark.gate)
+                && !gates.contains(self.gate_of(object.kind, &mark))
                 && principal_of(&object.wire).is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
         })
     }
@@ -251,7 +291,7 @@ impl States<'_> {
             // What is kept as it is takes nobody's place.
             let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
             let heir = object.kind == Kind::PolicyAssignment && d.kind == object.kind;
-            heir && d.gate.as_ref() == Some(&mark.gate) && !kept
+            heir && d.gate.as_ref() == Some(self.gate_of(object.kind, mark)) && !kept
         });
         let mine = namespaces(&object.wire);
         let holds = |heir: &&DesiredObject| {
@@ -281,33 +321,31 @@ impl States<'_> {
             .owned(owner, environment)
             .filter(|(object, mark)| {
                 let alone = || !object.kind.is_definition() && !self.serves_others(object, owner, environment, gates);
-                gates.is_empty() || (gates.contains(&mark.gate) && alone())
+                gates.is_empty() || (gates.contains(self.gate_of(object.kind, mark)) && alone())
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();
-                let mut step = step(object.kind, &object.id, Some(&mark.gate));
+                let gate = self.gate_of(object.kind, &mark);
+                let mut step = step(object.kind, &object.id, Some(gate));
                 step.action = Action::Delete;
-                step.direction = object.kind.direction(Some(&before), None);
-                step.reason = Some("the estate no longer asks for it".to_owned());
+                step.turn(object.kind.directions(Some(&before), None, &Meanings::new()));
+                step.reason = Some(self.why_gone.to_owned());
                 let heirs = self.heirs(object, &mark);
-                let is_weaker = |heir: &DesiredObject| {
+                // What tightens is told where the successor is written.
+                let weaker = |heir: &DesiredObject| -> Vec<FieldDirection> {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();
                     let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
-                    let after = self.after(heir);
-                    let after = if mark.is_whole() {
-                        after
-                    } else {
-                        limited(after, &before)
-                    };
-                    !shown && self.succession(&before, &after) == Direction::Weakens
+                    if shown {
+                        return Vec::new();
+                    }
+                    let change = self.succession(&before, heir, !mark.is_whole());
+                    let weaker = change.into_iter().filter(|field| field.direction == Direction::Weakens);
+                    weaker.collect()
                 };
-                let stronger = heirs.iter().find(|heir| !is_weaker(heir));
+                let stronger = heirs.iter().find(|heir| weaker(heir).is_empty());
                 if let Some(heir) = stronger.or(heirs.first()) {
-                    step.direction = match stronger {
-                        Some(_) => Direction::Neutral,
-                        None => Direction::Weakens,
-                    };
+                    step.turn(weaker(heir));
                     step.reason = Some(format!("`{}` takes its place", heir.id.name()));
                 }
                 step.before = Some(before);
@@ -338,10 +376,9 @@ fn name_steps(steps: &mut [Step]) {
     }
 }
 
-/// An assignment waits for its set, and that for its definitions. Deletions wait for every other write; an assignment's for those of
-/// what hangs on it, so that an interrupted run leaves the assignment, by which the next one finds the rest; a set's for the
-/// assignments', a definition's for the sets'.
-fn link(steps: &mut [Step], desired: &[DesiredObject]) {
+/// A write waits for what its object says that it depends on. A delete waits for every write, and for the deletes of all that refers to its
+/// object: an interrupted run then leaves an assignment, by which the next one finds what hangs on it.
+fn link(steps: &mut [Step], desired: &[DesiredObject], observed: &Observed) {
     let ids: BTreeMap<(Kind, String), String> = steps
         .iter()
         .filter(|step| step.is_pending())
@@ -357,36 +394,59 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
             ((object.kind, object.id.key()), wanted.collect())
         })
         .collect();
+    let deletes = |step: &&Step| step.action == Action::Delete;
     let writes: Vec<String> = steps
         .iter()
-        .filter(|s| s.is_pending() && s.action != Action::Delete)
-        .map(|s| s.id.clone())
+        .filter(|step| step.is_pending() && !deletes(step))
+        .map(|step| step.id.clone())
         .collect();
-    let deletions = |of: fn(Kind) -> bool, gate: Option<&String>| -> Vec<String> {
-        let found = steps
-            .iter()
-            .filter(|s| s.action == Action::Delete && of(s.kind) && (gate.is_none() || s.gate.as_ref() == gate));
-        found.map(|s| s.id.clone()).collect()
-    };
-    let unassignments = deletions(|kind| kind == Kind::PolicyAssignment, None);
-    let sets = deletions(|kind| kind == Kind::PolicySetDefinition, None);
-    let gates: BTreeSet<Option<String>> = steps.iter().map(|step| step.gate.clone()).collect();
-    let hanging: BTreeMap<Option<String>, Vec<String>> = gates
-        .into_iter()
-        .map(|gate| (gate.clone(), deletions(Kind::hangs_on_assignment, gate.as_ref())))
-        .collect();
+    let mut users: BTreeMap<(Kind, String), Vec<String>> = BTreeMap::new();
+    for step in steps.iter().filter(deletes) {
+        for used in used_by(step, (steps, observed)) {
+            users.entry(used).or_default().push(step.id.clone());
+        }
+    }
     for step in steps.iter_mut().filter(|step| step.is_pending()) {
-        step.depends_on = match (step.action, step.kind) {
-            (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
-            (Action::Delete, Kind::PolicyDefinition) => {
-                writes.iter().chain(&unassignments).chain(&sets).cloned().collect()
+        let object = (step.kind, step.object.key());
+        step.depends_on = match step.action {
+            Action::Delete => {
+                let users = users.get(&object).into_iter().flatten();
+                writes.iter().chain(users).cloned().collect()
             }
-            (Action::Delete, Kind::PolicyAssignment) => {
-                let hanging = hanging.get(&step.gate).into_iter().flatten();
-                writes.iter().chain(hanging).cloned().collect()
-            }
-            (Action::Delete, _) => writes.clone(),
-            _ => needs.get(&(step.kind, step.object.key())).cloned().unwrap_or_default(),
+            _ => needs.get(&object).cloned().unwrap_or_default(),
         };
     }
+}
+
+/// What the object of a delete refers to. A role names no assignment: it belongs to those of the gate in its mark, and to those whose identity
+/// holds it.
+fn used_by(step: &Step, (steps, observed): (&[Step], &Observed)) -> BTreeSet<(Kind, String)> {
+    let Some(before) = &step.before else {
+        return BTreeSet::new();
+    };
+    let mut used = references(step.kind, before);
+    if step.kind != Kind::RoleAssignment {
+        return used;
+    }
+    let of_gate = |other: &&Step| other.kind == Kind::PolicyAssignment && other.gate == step.gate;
+    used.extend(
+        steps
+            .iter()
+            .filter(of_gate)
+            .map(|other| (other.kind, other.object.key())),
+    );
+    let holder = before.pointer("/properties/principalId").and_then(Value::as_str);
+    if let Some(holder) = holder {
+        let holds = |object: &&LiveObject| {
+            let principal = principal_of(&object.wire).filter(|_| object.kind == Kind::PolicyAssignment);
+            principal.is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
+        };
+        used.extend(
+            observed
+                .objects()
+                .filter(holds)
+                .map(|object| (object.kind, object.id.key())),
+        );
+    }
+    used
 }
