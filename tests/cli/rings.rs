@@ -111,7 +111,9 @@ fn a_ring_of_a_scope_refuses_there_first_and_its_assignment_stays_as_long_as_the
         .run(APPLY)
         .expect(3)
         .says(&["the plan weakens", "--allow-weakening pod-security"]);
-    folder.run(&format!("{APPLY} --allow-weakening pod-security")).expect(0);
+    folder
+        .run(&format!("{APPLY} --allow-weakening pod-security --reason why"))
+        .expect(0);
     assert_eq!(assignments(&folder, "rg-aks-dev-neu"), []);
     assert_eq!(refusing(&folder, "shop"), CLUSTERS[..0]);
 }
