@@ -16,8 +16,8 @@ use crate::catalog::Catalog;
 use crate::config::Environment;
 use crate::kinds::{Kind, principal_of};
 use crate::lock::{Live, Read, Uses, next_reads};
-use crate::model::{ResourceId, Scope, Timestamp, is_guid};
-use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription};
+use crate::model::{Mark, Part, ResourceId, Scope, Timestamp, is_guid};
+use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription, is_below};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,10 +100,12 @@ async fn governance(client: &Client, environment: &Environment) -> Result<Observ
     let roles = role_assignments(client, environment, &own);
     let ((below, of_others, unread), (plans, unsure, nodes), roles) = futures::try_join!(policy, plans, roles)?;
 
-    let (beyond, own): (Vec<LiveObject>, Vec<LiveObject>) = own
-        .into_iter()
-        .chain(below)
-        .partition(|object| object.kind == Kind::PolicyAssignment && !object.id.scope().eq_ignore_ascii_case(&here));
+    let is_beyond = |object: &LiveObject| {
+        object.kind == Kind::PolicyAssignment
+            && !object.id.scope().eq_ignore_ascii_case(&here)
+            && !is_part(environment, &subscriptions, object)
+    };
+    let (beyond, own): (Vec<LiveObject>, Vec<LiveObject>) = own.into_iter().chain(below).partition(is_beyond);
     let mut observed = Observed::default();
     observed.beyond = beyond;
     observed.sets_of_others = of_others;
@@ -119,6 +121,16 @@ async fn governance(client: &Client, environment: &Environment) -> Result<Observ
         observed.insert(object);
     }
     Ok(observed)
+}
+
+/// Whether an assignment stands below the environment's scope as a part of one of its gates: a ring of scopes has assignments of its own
+/// there, and each names its place, so a copy is not ours. Whose the mark is, is asked of each before it is written.
+fn is_part(environment: &Environment, subscriptions: &[Subscription], object: &LiveObject) -> bool {
+    let below =
+        object.id.is_within(&environment.scope.path()) || is_below(subscriptions, &environment.scope, &object.id);
+    let code = Scope::parse(object.id.scope()).map(|scope| Part::Scope(&scope).code());
+    let named = |mark: Mark| mark.environment == environment.name && Some(mark.part) == code;
+    below && object.mark().is_some_and(named)
 }
 
 /// Reads the built-ins in use, and the members of those that are sets: one document of each, and one of each older version that a
@@ -288,14 +300,21 @@ async fn own_objects(client: &Client, environment: &Environment) -> Result<Vec<L
             false => Ok(Vec::new()),
         }
     };
-    let (assignments, exemptions, named) = futures::try_join!(
+    let parts = async {
+        match is_group {
+            true => below::parts(client, environment).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (assignments, exemptions, named, parts) = futures::try_join!(
         policy_objects(client, Kind::PolicyAssignment, &here, &at_scope),
         policy_objects(client, Kind::PolicyExemption, &here, &exactly),
         named,
+        parts,
     )?;
     let exemptions = exemptions.into_iter().filter(|object| object.id.is_within(&here));
     let mut seen = BTreeSet::new();
-    let objects = assignments.into_iter().chain(exemptions).chain(named);
+    let objects = assignments.into_iter().chain(parts).chain(exemptions).chain(named);
     Ok(objects.filter(|object| seen.insert(object.id.clone())).collect())
 }
 

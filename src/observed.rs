@@ -26,7 +26,8 @@ pub struct Observed {
     pub arc_clusters: Vec<ArcCluster>,
     /// The nodes of the clusters whose subscription's Defender plan would be turned on; none if they were not looked at.
     pub nodes: Option<Vec<ClusterNodes>>,
-    /// Policy assignments above the environment's scope, which hold in it too, and below it: none of them is ours to change.
+    /// Policy assignments above the environment's scope, which hold in it too, and those below it that are no part of one of its gates:
+    /// none of them is ours to change.
     pub beyond: Vec<LiveObject>,
     /// Policy set definitions of others that assignments point at.
     pub sets_of_others: Vec<LiveObject>,
@@ -223,12 +224,17 @@ impl LiveObject {
     }
 }
 
+/// Returns whether an object stands in one of these subscriptions, which lie below a management group.
+pub fn is_below(subscriptions: &[Subscription], scope: &Scope, id: &ResourceId) -> bool {
+    let subscription = id.value_of("subscriptions");
+    matches!(scope, Scope::ManagementGroup(_))
+        && subscription.is_some_and(|id| subscriptions.iter().any(|known| known.id.eq_ignore_ascii_case(id)))
+}
+
 impl Observed {
     /// Returns whether an object stands in a subscription that lies below a management group.
     pub fn is_below(&self, scope: &Scope, id: &ResourceId) -> bool {
-        let subscription = id.value_of("subscriptions");
-        matches!(scope, Scope::ManagementGroup(_))
-            && subscription.is_some_and(|id| self.subscriptions.iter().any(|known| known.id.eq_ignore_ascii_case(id)))
+        is_below(&self.subscriptions, scope, id)
     }
 
     /// Adds a live object.

@@ -8,7 +8,7 @@ use crate::kinds::Kind;
 use crate::model::{MarkState, ResourceId, Stage, Timestamp};
 use crate::observe::{self, Asked, Evidence, EvidenceError};
 use crate::observed::{LiveObject, Observed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gate with the assignment that stands for it: of several the newest generation.
 #[derive(Clone, Debug)]
@@ -47,7 +47,9 @@ pub(super) fn standing<'a>(
     let found = environment.gates.values().filter(meant).filter_map(|gate| {
         let owned = observed.owned(owner, &environment.name);
         let (assignment, _) = owned
-            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate))
+            .filter(|(object, mark)| {
+                object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate) && mark.is_whole()
+            })
             .max_by_key(|(_, mark)| mark.generation)?;
         Some(Standing {
             gate,
@@ -74,7 +76,8 @@ fn ignored(environment: &Environment) -> Vec<(ResourceId, Ignored)> {
     ignored.collect()
 }
 
-/// The assignments of which it matters what was heard: those of every generation of a gate that is to deny, unless it stands there alone.
+/// The assignments of which it matters what was heard: those of every generation of a gate that is to deny, and of its parts, unless it
+/// stands there alone.
 fn decisive<'a>(
     owner: &'a str,
     environment: &'a Environment,
@@ -87,13 +90,14 @@ fn decisive<'a>(
         .filter(|of| of.judges() && of.gate.target == Stage::Deny);
     let found = all.flat_map(|of| {
         let owned = observed.owned(owner, &environment.name);
-        let generations: Vec<&LiveObject> = owned
+        let assignments: Vec<(&LiveObject, u32)> = owned
             .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && of.gate.answers_to(&mark.gate))
-            .map(|(object, _)| object)
+            .map(|(object, mark)| (object, mark.generation))
             .collect();
+        let generations: BTreeSet<u32> = assignments.iter().map(|(_, generation)| *generation).collect();
         let arrived = generations.len() == 1 && !of.is_to_deny();
-        let generations = if arrived { Vec::new() } else { generations };
-        generations.into_iter().map(move |assignment| Standing {
+        let assignments = if arrived { Vec::new() } else { assignments };
+        assignments.into_iter().map(move |(assignment, _)| Standing {
             gate: of.gate,
             assignment,
             state: assignment.mark_state(),

@@ -7,7 +7,7 @@ use crate::config::{Environment, Gate};
 use crate::desired::DesiredObject;
 use crate::kinds::Kind;
 use crate::lock::CloudLock;
-use crate::model::Stage;
+use crate::model::{MARK_KEY, Mark, Stage};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -42,6 +42,10 @@ pub(super) fn each_gate(
         let Some(gate) = object.gate.as_ref().and_then(|gate| environment.gates.get(gate)) else {
             continue;
         };
+        // What holds a part of a gate holds nothing that the whole does not.
+        if !is_whole(&object.body) {
+            continue;
+        }
         let rules = |stage: Option<Stage>| {
             gate_rules(&gate.name, &object.body, stage, &definitions).map_err(|error| {
                 CommandError::failed(format!("the rules of the gate `{}` cannot be told", gate.name)).caused_by(&error)
@@ -50,4 +54,10 @@ pub(super) fn each_gate(
         visit(gate, &rules)?;
     }
     Ok(())
+}
+
+fn is_whole(assignment: &Value) -> bool {
+    let mark = assignment.pointer(&format!("/properties/metadata/{MARK_KEY}"));
+    let mark = mark.and_then(Value::as_str).and_then(Mark::parse);
+    mark.is_none_or(|mark| mark.is_whole())
 }

@@ -17,6 +17,9 @@ pub(super) const EFFECT: &str = "effect";
 /// The set parameter that excluded namespaces go to.
 pub(super) const EXCLUDED_NAMESPACES: &str = "excludedNamespaces";
 
+/// The parameter that limits what is judged to namespaces.
+pub(super) const NAMESPACES: &str = "namespaces";
+
 /// What a gate gets with an initiative.
 pub(super) struct Content<'c> {
     /// The initiative; none if something in it is wrong.
@@ -31,6 +34,8 @@ pub(super) struct Content<'c> {
     pub ceiling: Option<Stage>,
     /// Whether it has the parameter that excluded namespaces go to; so too if that is not known.
     pub excludes_namespaces: bool,
+    /// The members that cannot be limited to namespaces by an assignment, as far as that is known.
+    pub undivided: Vec<String>,
     /// What its members are for.
     pub kind: InitiativeKind,
     /// Whether a member judges objects inside a cluster, as far as that is known.
@@ -63,6 +68,7 @@ impl Content<'_> {
             offered: BTreeMap::new(),
             ceiling: None,
             excludes_namespaces: true,
+            undivided: Vec::new(),
             kind: InitiativeKind::Admission,
             kubernetes: false,
             references: Vec::new(),
@@ -117,6 +123,17 @@ pub(super) fn check<'c>(
         } => Content::defender(display_name.as_deref(), description),
         ContentDraft::Unknown => Content::unknown(),
     }
+}
+
+/// The reference of a member of a set of ours that its assignment cannot limit to namespaces.
+fn undivided(member: &MemberDraft<'_>, facts: &VersionFacts) -> Option<String> {
+    let exposed = member
+        .expose
+        .iter()
+        .any(|exposed| exposed.name.value == NAMESPACES || exposed.set_name.value == NAMESPACES);
+    let stated = member.parameters.iter().any(|(name, _)| name.value == NAMESPACES);
+    let divided = facts.parameters.contains_key(NAMESPACES) && !exposed && !stated;
+    (!divided).then(|| member.reference_id.map(|reference| reference.value.to_owned()))?
 }
 
 struct Check<'c, 'd> {
@@ -235,6 +252,11 @@ impl<'c> Check<'c, '_> {
                 .collect(),
             ceiling: highest(ceilings),
             excludes_namespaces: facts.parameters.contains_key(EXCLUDED_NAMESPACES),
+            undivided: {
+                let members = facts.members.iter();
+                let fixed = members.filter(|member| member.mapping(NAMESPACES) != Mapping::SetParameter(NAMESPACES));
+                fixed.map(|member| member.reference_id.clone()).collect()
+            },
             kind: InitiativeKind::Admission,
             kubernetes: facts
                 .members
@@ -312,6 +334,7 @@ impl<'c> Check<'c, '_> {
                     self.diagnostics.extend(in_vain);
                 }
                 Some(facts) => {
+                    content.undivided.extend(undivided(member, facts));
                     climbing.extend(on_ladder(facts).then(|| (facts.is_kubernetes(), member.place())));
                     self.member(member, facts, &mut content);
                 }

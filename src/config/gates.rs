@@ -1,6 +1,6 @@
 //! Gates against their initiatives.
 
-use super::content::{Content, EFFECT, EXCLUDED_NAMESPACES};
+use super::content::{Content, EFFECT, EXCLUDED_NAMESPACES, NAMESPACES};
 use super::draft::{EnvironmentDraft, GateDraft};
 use super::estate::InitiativeKind;
 use super::walk::{Spanned, list};
@@ -91,6 +91,7 @@ pub(super) fn check(
         let label = format!("`{}` has no parameter `{EXCLUDED_NAMESPACES}`", initiative.value);
         diagnostics.push(error("namespaces cannot be excluded", span, label).hint("remove the key"));
     }
+    divided(environment, (gate, initiative), content, diagnostics);
     let offered: Vec<&str> = content.offered.keys().map(String::as_str).collect();
     let mut misspelt = false;
     for (name, node) in &gate.parameters {
@@ -149,6 +150,49 @@ pub(super) fn check(
         let label = format!("no value for {}: the initiative has no default", list(missing));
         let error = error("missing parameter", initiative.span, label);
         diagnostics.push(error.hint(format!("state it under `parameters` of the gate `{}`", gate.name.value)));
+    }
+}
+
+/// Reports a gate that rings of namespaces cannot divide.
+fn divided(
+    environment: &EnvironmentDraft<'_>,
+    (gate, initiative): (&GateDraft<'_>, Spanned<&str>),
+    content: &Content<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let ring = environment
+        .rollout
+        .rings
+        .iter()
+        .find(|ring| !ring.namespaces.is_empty());
+    let asked = gate.target.is_some_and(|target| target.value != Stage::Off);
+    if ring.is_none() || !asked || content.kind != InitiativeKind::Admission {
+        return;
+    }
+    let mut error = |summary: &str, span: Span, label: String, hint: &str| {
+        diagnostics.push(Diagnostic::error(summary, environment.file, span, label).hint(hint));
+    };
+    if !content.undivided.is_empty() {
+        let label = format!(
+            "the environment has rings of namespaces, and of `{}` these cannot be limited to some: {}",
+            initiative.value,
+            list(content.undivided.iter().map(String::as_str))
+        );
+        let hint = "make rings of `locations` or `scopes`, or a set of members that leave their parameter `namespaces` to the gate";
+        error("gate cannot be divided", initiative.span, label, hint);
+    }
+    let stated = gate.parameters.iter().map(|(name, _)| name);
+    if let Some(name) = stated
+        .into_iter()
+        .find(|name| name.value.eq_ignore_ascii_case(NAMESPACES))
+    {
+        let label = "the rings of the environment say which namespaces are closed when".to_owned();
+        error(
+            "namespaces set by hand",
+            name.span,
+            label,
+            "remove it, or make rings of `locations` or `scopes`",
+        );
     }
 }
 

@@ -268,7 +268,7 @@ impl Files {
             crossing::own_scopes(environment, diagnostics);
             crossing::location(environment, diagnostics);
             defender::check(environment, diagnostics);
-            rollout::check(environment, diagnostics);
+            rollout::check(environment, &estate.exclude_namespaces, diagnostics);
             exemptions::check(environment, &contents, diagnostics);
             clusters::check(environment, &contents, catalog, diagnostics);
             for gate in &environment.gates {

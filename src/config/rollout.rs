@@ -5,8 +5,9 @@ use super::estate::{Advance, CoverageRule, IgnoredCluster, Rollout, SETTLE};
 use super::format::moment;
 use super::near;
 use super::walk::{Fields, Spanned, Value};
+use crate::catalog::managed_namespaces;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Area, Freeze, Hours, Period, ResourceId, Ring, Windows};
+use crate::model::{Area, Freeze, Hours, Part, Period, ResourceId, Ring, Scope, Windows};
 use std::collections::BTreeMap;
 
 /// How many locations the overrides of one assignment can name (governance/policy/concepts/assignment-structure: 10 overrides, 50
@@ -27,8 +28,10 @@ pub(super) struct RingDraft<'a> {
     span: Span,
     name: Option<Spanned<&'a str>>,
     locations: Vec<Spanned<&'a str>>,
-    /// Whether it says what belongs to it, right or wrong.
-    says: bool,
+    scopes: Vec<Spanned<Scope>>,
+    pub namespaces: Vec<Spanned<&'a str>>,
+    /// The keys that say what belongs to it, right or wrong, with the places of those that are right.
+    says: Vec<(&'static str, Option<Span>)>,
 }
 
 struct WindowsDraft<'a> {
@@ -87,19 +90,36 @@ impl<'a> RingDraft<'a> {
             span,
             name: fields.text("name"),
             locations: texts(fields, "locations"),
-            says: fields.says("locations"),
+            scopes: texts(fields, "scopes")
+                .into_iter()
+                .filter_map(|text| text.and_then(Scope::parse))
+                .collect(),
+            namespaces: texts(fields, "namespaces"),
+            says: ["locations", "scopes", "namespaces"]
+                .into_iter()
+                .filter(|key| fields.says(key))
+                .map(|key| (key, fields.key_span(key)))
+                .collect(),
+        }
+    }
+
+    fn area(&self) -> Area {
+        let mut namespaces: Vec<String> = self.namespaces.iter().map(|name| name.value.to_owned()).collect();
+        namespaces.sort();
+        match self.says.first() {
+            Some(("locations", _)) => {
+                Area::Locations(self.locations.iter().map(|name| name.value.to_owned()).collect())
+            }
+            Some(("scopes", _)) => Area::Scopes(self.scopes.iter().map(|scope| scope.value.clone()).collect()),
+            Some(_) => Area::Namespaces(namespaces),
+            None => Area::Rest,
         }
     }
 
     fn finish(self) -> Option<Ring> {
-        let area = if self.says {
-            Area::Locations(self.locations.iter().map(|name| name.value.to_owned()).collect())
-        } else {
-            Area::Rest
-        };
         Some(Ring {
             name: self.name?.value.to_owned(),
-            area,
+            area: self.area(),
         })
     }
 }
@@ -186,8 +206,12 @@ pub(super) fn ignored_twice(file: &str, ignored: &[Spanned<ResourceId>], diagnos
     }
 }
 
-/// Reports what an environment says of its rollout and cannot be.
-pub(super) fn check(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports what an environment says of its rollout and cannot be; `everywhere` are the namespaces that the estate excludes.
+pub(super) fn check(
+    environment: &EnvironmentDraft<'_>,
+    everywhere: &[Spanned<&str>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let rollout = &environment.rollout;
     let mut error = |summary: &str, span: Span, label: String, hint: &str| {
         diagnostics.push(Diagnostic::error(summary, environment.file, span, label).hint(hint));
@@ -200,13 +224,23 @@ pub(super) fn check(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Di
             let label = format!("another ring is called `{}` too", name.value);
             error("two rings of one name", name.span, label, "give each its own name");
         }
-        if !ring.says && at + 1 < rollout.rings.len() {
-            let label = "it has no `locations`, so it is all that is left over".to_owned();
-            let hint = "put it at the end, or say what belongs to it";
+        if ring.says.is_empty() && at + 1 < rollout.rings.len() {
+            let label = "it names nothing, so it is all that is left over".to_owned();
+            let hint = "put it at the end, or say with `locations`, `scopes` or `namespaces` what belongs to it";
             error("the rest is not the last ring", ring.span, label, hint);
+        }
+        if let [(first, _), (second, span), ..] = ring.says.as_slice() {
+            let label = format!("it has `{first}` already");
+            let hint = "a ring is of one kind; make two rings of it";
+            let summary = format!("ring with `{first}` and `{second}`");
+            error(&summary, span.unwrap_or(ring.span), label, hint);
         }
     }
     overlaps(rollout, &mut error);
+    if let Some(scope) = &environment.scope {
+        scopes(rollout, &scope.value, &mut error);
+    }
+    namespaces(rollout, everywhere, &mut error);
     for freeze in rollout.windows.iter().flat_map(|windows| &windows.freezes) {
         if let (Some(from), Some(until)) = (freeze.from, freeze.until)
             && Freeze::parse(from.value, until.value, freeze.reason).is_none()
@@ -250,6 +284,78 @@ fn overlaps(rollout: &RolloutDraft<'_>, error: &mut Report<'_>) {
             label,
             "leave those of the last ring out: it is the rest",
         );
+    }
+}
+
+/// Reports scopes that do not lie in the environment's, and those of which one lies in the other.
+fn scopes(rollout: &RolloutDraft<'_>, environment: &Scope, error: &mut Report<'_>) {
+    let rings = rollout.rings.iter();
+    let all: Vec<(&str, &Spanned<Scope>)> = rings
+        .flat_map(|ring| {
+            let name = ring.name.map_or("", |name| name.value);
+            ring.scopes.iter().map(move |scope| (name, scope))
+        })
+        .collect();
+    for (at, (_, scope)) in all.iter().enumerate() {
+        if is_in(environment, &scope.value) {
+            let label = format!("it holds all of `{environment}`, the scope of the environment");
+            let hint = "name scopes that lie in it; a ring without a key is all that is left over";
+            error("ring as large as the environment", scope.span, label, hint);
+        } else if !matches!(environment, Scope::ManagementGroup(_)) && !is_in(&scope.value, environment) {
+            let label = format!("it does not lie in `{environment}`, the scope of the environment");
+            let hint = "a ring is a part of its environment: name a scope in it";
+            error("ring outside the environment", scope.span, label, hint);
+        }
+        let other = all
+            .iter()
+            .take(at)
+            .find(|(_, other)| is_in(&other.value, &scope.value) || is_in(&scope.value, &other.value));
+        if let Some((ring, other)) = other {
+            let label = match is_in(&scope.value, &other.value) && is_in(&other.value, &scope.value) {
+                true => format!("it is in ring `{ring}` already"),
+                false => format!("`{}` is in ring `{ring}`, and one lies in the other", other.value),
+            };
+            let hint = "a cluster is in one ring only; take it out of one of them";
+            error("overlapping rings", scope.span, label, hint);
+        }
+    }
+}
+
+/// Whether a scope lies in another one, or is it. What a management group holds is known to Azure alone.
+fn is_in(one: &Scope, other: &Scope) -> bool {
+    ResourceId::parse(&one.path()).is_some_and(|one| one.is_within(&other.path()))
+}
+
+/// Reports namespaces that no gate judges, that stand twice, and lists that could not be told from each other.
+fn namespaces(rollout: &RolloutDraft<'_>, everywhere: &[Spanned<&str>], error: &mut Report<'_>) {
+    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut codes: BTreeMap<String, &str> = BTreeMap::new();
+    for ring in &rollout.rings {
+        let ring_name = ring.name.map_or("", |name| name.value);
+        for name in &ring.namespaces {
+            let managed = managed_namespaces().iter().any(|row| row.name == name.value);
+            if managed || everywhere.iter().any(|excluded| excluded.value == name.value) {
+                let label = match managed {
+                    true => "Azure manages it, so no gate judges it".to_owned(),
+                    false => "`defaults.excludeNamespaces` leaves it out, so no gate judges it".to_owned(),
+                };
+                let hint = "take it out: closing a gate on it would refuse nothing";
+                error("excluded namespace in a ring", name.span, label, hint);
+            }
+            if let Some(other) = known.insert(name.value, ring_name) {
+                let label = format!("`{}` is in ring `{other}` already", name.value);
+                error("overlapping rings", name.span, label, "name it once");
+            }
+        }
+        let Area::Namespaces(names) = ring.area() else {
+            continue;
+        };
+        let code = Part::Namespaces(&names).code();
+        if let (false, Some(other)) = (names.is_empty(), codes.insert(code, ring_name)) {
+            let label = format!("its assignments would be called as those of ring `{other}`");
+            let hint = "names are made of the namespaces: put one more into either, or make one ring of both";
+            error("rings that cannot be told apart", ring.span, label, hint);
+        }
     }
 }
 

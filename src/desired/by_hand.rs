@@ -5,7 +5,8 @@
 
 use super::closing::{overrides, put_overrides};
 use super::content::live_definition;
-use super::gate::{MOST_OVERRIDES, as_it_is, keep_objects, live_assignments};
+use super::gate::{MOST_OVERRIDES, live_assignments};
+use super::kept::{as_it_is, keep_objects};
 use super::rollout::{Order, ladder};
 use super::{Controls, Desired, DesiredError, DesiredObject, Sources, exemptions, gate, held_state};
 use crate::config::Gate;
@@ -36,7 +37,7 @@ pub(super) fn add_pause(
     uncovered: &[Uncovered],
     reason: Option<&str>,
 ) -> Result<(), DesiredError> {
-    let live = live_assignments(sources, gate);
+    let (live, _) = live_assignments(sources, gate);
     let newest = live.last().map(|(object, _)| *object);
     let state = newest.and_then(LiveObject::mark_state);
     let (Some(newest), Some(mut state)) = (newest, state) else {

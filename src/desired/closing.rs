@@ -4,9 +4,10 @@
 //! that has not the form that is written here was made by somebody else.
 
 use super::content::Definition;
+use super::parts::Declared;
 use crate::config::{Gate, InitiativeKind};
 use crate::kinds::override_stages;
-use crate::model::{Effect, MarkState, Stage, Timestamp, plain_location};
+use crate::model::{Area, Effect, MarkState, Stage, Timestamp, plain_location};
 use crate::observed::LiveObject;
 use crate::rollout::{Ladder, Position, Standing};
 use serde_json::{Map, Value, json};
@@ -15,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many values a selector takes (governance/policy/concepts/assignment-structure).
 const MOST_VALUES: usize = 50;
 
-/// Returns where a gate's assignment stands.
+/// Returns where a gate stands by the assignment of all of it and those of its parts.
 pub(super) fn standing(
     (gate, definition): (&Gate, Option<&Definition>),
     ladder: Ladder<'_>,
-    object: &LiveObject,
+    (object, parts): (&LiveObject, &[Declared<'_>]),
     digest: &str,
 ) -> Standing {
     let state = object.mark_state();
@@ -40,30 +41,49 @@ pub(super) fn standing(
         };
     }
     // An override raises it somewhere: what denies anywhere is not written over. One that lowers it is a hole, not a position.
-    let position = match Overrides::read(object, definition) {
-        Overrides::Denying(locations) => in_rings(ladder, &locations).max(Position::of(effect_stage(object))),
-        Overrides::Foreign(stages) => Position::of(stages.into_iter().fold(effect_stage(object), Stage::max)),
+    let (everywhere, mut locations) = match Overrides::read(object, definition) {
+        Overrides::Denying(locations) => (effect_stage(object), locations),
+        Overrides::Foreign(stages) => {
+            let stage = stages.into_iter().fold(effect_stage(object), Stage::max);
+            (stage, BTreeSet::new())
+        }
     };
+    let mut position = Position::of(everywhere);
+    // Not enforced, an assignment at deny holds nothing back: it stands at audit.
+    if !is_enforced(object) {
+        position = position.min(Position::Audit);
+        locations.clear();
+    }
     Standing {
-        // Not enforced, a gate at deny holds nothing back: it stands at audit.
-        position: if is_enforced(object) {
-            position
-        } else {
-            position.min(Position::Audit)
-        },
+        position: position.max(closed_rings(ladder, &locations, parts)),
         marked: marked.and_then(|marked| Position::parse(&marked)),
         since,
     }
 }
 
-/// The furthest position whose rings all lie in these locations.
-fn in_rings(ladder: Ladder<'_>, locations: &BTreeSet<String>) -> Position {
-    let all_of = |closed: &usize| {
-        let wanted = ladder.locations(*closed);
-        wanted.iter().all(|location| locations.contains(*location))
+/// Returns the furthest position whose rings are all closed, by overrides in these locations and by the assignments of parts.
+pub(super) fn closed_rings(ladder: Ladder<'_>, locations: &BTreeSet<String>, parts: &[Declared<'_>]) -> Position {
+    let is_closed = |ring: &usize| match ladder.area(*ring) {
+        Area::Locations(wanted) => wanted.iter().all(|location| locations.contains(location)),
+        Area::Scopes(_) | Area::Namespaces(_) => {
+            let mut of_ring = parts.iter().filter(|part| part.ring == *ring).peekable();
+            of_ring.peek().is_some() && of_ring.all(Declared::is_closed)
+        }
+        Area::Rest => false,
     };
-    let closed = (1..ladder.steps()).take_while(all_of).last();
-    closed.map_or(Position::Off, Position::Rings)
+    match (0..ladder.steps().saturating_sub(1)).take_while(is_closed).count() {
+        0 => Position::Off,
+        closed => Position::Rings(closed),
+    }
+}
+
+/// Returns whether the assignment of a part denies in all of it.
+pub(super) fn closes(object: &LiveObject) -> bool {
+    let lowered = match Overrides::read(object, None) {
+        Overrides::Denying(_) => false,
+        Overrides::Foreign(stages) => stages.iter().any(|stage| *stage < Stage::Deny),
+    };
+    is_enforced(object) && effect_stage(object) == Stage::Deny && !lowered
 }
 
 /// Returns the locations that an assignment denies in besides those of a position's rings: rings that were made smaller, or put in
@@ -312,7 +332,7 @@ mod tests {
 
     fn position(definition: &Definition, object: &LiveObject) -> Position {
         let (rings, gate) = (rings(), crate::desired::rollout::tests::gate());
-        standing((&gate, Some(definition)), Ladder::new(&rings), object, "d").position
+        standing((&gate, Some(definition)), Ladder::new(&rings), (object, &[]), "d").position
     }
 
     #[test]

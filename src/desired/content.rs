@@ -2,15 +2,16 @@
 
 use super::checks::properties;
 use super::gate::mark;
+use super::parts::divides_clusters;
 use super::rules::{self, OwnDefinition};
 use super::{DesiredError, DesiredObject, Sources, meanings};
 use crate::catalog::managed_namespaces;
-use crate::config::{Gate, Initiative};
+use crate::config::{Gate, Initiative, InitiativeKind};
 use crate::diff::digest;
 use crate::kinds::{Kind, Meanings};
 use crate::model::{Effect, MARK_KEY, ResourceId, Stage};
 use crate::observed::LiveObject;
-use crate::render::{effects, set_content};
+use crate::render::{NAMESPACES, effects, set_content};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,9 +48,16 @@ pub(super) fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition
             let rules = rules::definitions(sources, gate, members)?;
             let ids = rules.iter().map(|(rule, own)| (rule.clone(), own.id.clone())).collect();
             let (name, catalog) = (&gate.initiative, sources.catalog);
-            let set = set_content(name, display_name, description, *kind, members, catalog, &ids);
+            let divided = divides_clusters(sources) && *kind == InitiativeKind::Admission;
+            let set = set_content(
+                (name, display_name, description),
+                (*kind, divided),
+                members,
+                catalog,
+                &ids,
+            );
             let meanings = meanings::of_members(members);
-            own(sources, gate, (&set, meanings), rules)
+            own((sources, divided), gate, (&set, meanings), rules)
         }
         // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
         Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
@@ -147,7 +155,7 @@ fn moved_member(member: &Value) -> Option<(String, Option<String>)> {
 }
 
 fn own(
-    sources: Sources<'_>,
+    (sources, divided): (Sources<'_>, bool),
     gate: &Gate,
     (set, meanings): (&crate::render::SetContent, Meanings),
     rules: BTreeMap<String, OwnDefinition>,
@@ -183,13 +191,13 @@ fn own(
             *member = json!({"rule": rule.digest, "parameters": member.get("parameters")});
         }
     }
-    let content = json!({"members": members, "parameters": part("parameters")});
+    let stated = json!({"members": members, "parameters": part("parameters")});
     let mark = mark(sources, &gate.initiative, 1);
     let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.insert(MARK_KEY.to_owned(), Value::from(mark.to_text()));
     }
-    let name = mark.set_definition_name(&digest(&content));
+    let name = mark.set_definition_name(&digest(&stated));
     let scope = environment.definition_scope.path();
     let id = format!("{scope}/providers/Microsoft.Authorization/policySetDefinitions/{name}");
     let names: BTreeSet<String> = set
@@ -228,8 +236,23 @@ fn own(
             .parameters
             .contains_key("excludedNamespaces")
             .then(|| names.into_iter().collect()),
-        content,
+        content: if divided { undivided(stated) } else { stated },
     })
+}
+
+/// Returns a content without what lets its assignments be limited to namespaces. That changes nothing of what is judged: a gate is the
+/// same in an environment whose rings are others.
+fn undivided(mut content: Value) -> Value {
+    let members = content.get_mut("members").and_then(Value::as_object_mut);
+    for member in members.into_iter().flat_map(Map::values_mut) {
+        if let Some(values) = member.get_mut("parameters").and_then(Value::as_object_mut) {
+            values.remove(NAMESPACES);
+        }
+    }
+    if let Some(parameters) = content.get_mut("parameters").and_then(Value::as_object_mut) {
+        parameters.remove(NAMESPACES);
+    }
+    content
 }
 
 /// The assignment's parameters but for the effect: what the gate states, and the exclusions joined with the namespaces that Azure

@@ -5,9 +5,10 @@ use super::rollout::Order;
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Exemption, ExemptionCategory, Gate};
 use crate::kinds::{Kind, Meanings, Plane};
-use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
-use crate::observed::{LiveObject, Observed};
+use crate::model::{Area, MARK_KEY, Mark, Part, ResourceId, Scope, Timestamp, plain_location};
+use crate::observed::{Cluster, LiveObject, Observed};
 use crate::remark::{Finding, Held, Reason};
+use crate::rollout::Ladder;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -50,7 +51,14 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>, gate: &Gate) -> R
             continue;
         }
         for (assignment, mark) in &assignments {
-            one(desired, sources, (gate, exemption), (assignment, mark))?;
+            let Some(resource) = reached(&exemption.resource, (assignment, mark)) else {
+                continue;
+            };
+            let exemption = Exemption {
+                resource,
+                ..exemption.clone()
+            };
+            one(desired, sources, (gate, &exemption), (assignment, mark))?;
         }
     }
     relaxed(desired, sources, gate, &assignments);
@@ -58,6 +66,21 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>, gate: &Gate) -> R
         relax(desired, sources, gate, (assignment, mark))?;
     }
     Ok(())
+}
+
+/// Returns what of a resource is let off an assignment: an exemption stands at the assignment's scope or below it.
+pub(super) fn reached(resource: &ResourceId, (assignment, mark): (&ResourceId, &Mark)) -> Option<ResourceId> {
+    let scope = assignment.scope();
+    if mark.is_whole() || resource.is_within(scope) {
+        return Some(resource.clone());
+    }
+    let above = ResourceId::parse(scope).filter(|scope| {
+        let is_group = matches!(Scope::parse(resource.as_str()), Some(Scope::ManagementGroup(_)));
+        is_group || scope.is_within(resource.as_str())
+    });
+    // One of namespaces stands where the whole does, at a management group perhaps, whose subscriptions are not told by their ids.
+    let at_group = matches!(Scope::parse(scope), Some(Scope::ManagementGroup(_)));
+    above.or_else(|| at_group.then(|| resource.clone()))
 }
 
 /// The key in an exemption's metadata that tells a relaxation: why it was asked for. It stands in no file, and stays until it ends.
@@ -148,38 +171,90 @@ fn relax(
     };
     // What is only about to be there has nothing to be let off.
     let there = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();
-    let Some(resource) = ResourceId::parse(&sources.environment.scope.path()).filter(|_| there) else {
+    if !there {
         return Ok(());
-    };
+    }
     let ladder = super::rollout::ladder(sources, gate);
     let name = ring.map(|ring| ladder.ring_name(ring).to_owned()).unwrap_or_default();
-    let name = mark.exemption_name(resource.as_str(), &["relaxed".to_owned(), name]);
+    for (resource, places) in relaxed_places(sources, ladder, *ring, (assignment, mark)) {
+        let exemption = Exemption {
+            gate: gate.name.clone(),
+            resource,
+            category: ExemptionCategory::Waiver,
+            expires: sources.now.plus(*period),
+            reason: reason.clone(),
+            ticket: None,
+            members: Vec::new(),
+        };
+        relax_at(
+            desired,
+            sources,
+            (gate, &exemption),
+            (assignment, mark),
+            (&name, &places),
+        )?;
+    }
+    Ok(())
+}
+
+/// Where a ring has to be let off an assignment: the scopes, each with the locations in it; everywhere in a scope if there is none.
+fn relaxed_places(
+    sources: Sources<'_>,
+    ladder: Ladder<'_>,
+    ring: Option<usize>,
+    (assignment, mark): (&ResourceId, &Mark),
+) -> Vec<(ResourceId, Vec<String>)> {
+    let Some(own) = ResourceId::parse(assignment.scope()) else {
+        return Vec::new();
+    };
+    let Some(ring) = ring else {
+        return vec![(own, Vec::new())];
+    };
+    let scopes: Vec<ResourceId> = match ladder.area(ring) {
+        Area::Scopes(scopes) => {
+            let paths = scopes.iter().filter_map(|scope| ResourceId::parse(&scope.path()));
+            paths.filter_map(|path| reached(&path, (assignment, mark))).collect()
+        }
+        // An exemption cannot be limited to namespaces: what is let off is the assignment that is.
+        Area::Namespaces(names) => {
+            let of_ring = mark.part == Part::Namespaces(names).code();
+            return of_ring.then(|| (own, Vec::new())).into_iter().collect();
+        }
+        Area::Locations(_) | Area::Rest => vec![own],
+    };
+    let within = |cluster: &Cluster, scope: &ResourceId| {
+        let is_group = matches!(Scope::parse(scope.as_str()), Some(Scope::ManagementGroup(_)));
+        is_group || cluster.id.is_within(scope.as_str())
+    };
+    let places = scopes.into_iter().map(|scope| {
+        // By name, also for what is left over: who reads it later has to know where it holds.
+        let clusters = sources.observed.clusters.iter();
+        let here =
+            clusters.filter(|cluster| within(cluster, &scope) && ladder.takes(ring, &cluster.id, &cluster.location));
+        let places: BTreeSet<String> = here.map(|cluster| plain_location(&cluster.location)).collect();
+        (scope, places.into_iter().collect::<Vec<String>>())
+    });
+    places.filter(|(_, places)| !places.is_empty()).collect()
+}
+
+fn relax_at(
+    desired: &mut Desired,
+    sources: Sources<'_>,
+    (gate, exemption): (&Gate, &Exemption),
+    (assignment, mark): (&ResourceId, &Mark),
+    (ring, places): (&str, &[String]),
+) -> Result<(), DesiredError> {
+    let resource = &exemption.resource;
+    let name = mark.exemption_name(resource.as_str(), &["relaxed".to_owned(), ring.to_owned()]);
     let path = format!("{resource}/providers/Microsoft.Authorization/policyExemptions/{name}");
     let Some(id) = ResourceId::parse(&path) else {
         return Ok(());
     };
-    let exemption = Exemption {
-        gate: gate.name.clone(),
-        resource,
-        category: ExemptionCategory::Waiver,
-        expires: sources.now.plus(*period),
-        reason: reason.clone(),
-        ticket: None,
-        members: Vec::new(),
-    };
-    let mut properties = document(sources, (gate, &exemption), (assignment, mark))?;
+    let mut properties = document(sources, (gate, exemption), (assignment, mark))?;
     if let Some(metadata) = properties.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert(RELAXED_KEY.to_owned(), Value::from(reason.as_str()));
+        metadata.insert(RELAXED_KEY.to_owned(), Value::from(exemption.reason.as_str()));
     }
-    if let Some(ring) = ring {
-        // By name, also for what is left over: who reads it later has to know where it holds.
-        let clusters = sources.observed.clusters.iter();
-        let here = clusters.filter(|cluster| ladder.takes(*ring, &cluster.location));
-        let places: BTreeSet<String> = here.map(|cluster| plain_location(&cluster.location)).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        let places: Vec<String> = places.into_iter().collect();
+    if !places.is_empty() {
         let selectors = places.chunks(MOST_VALUES).enumerate().map(|(at, places)| {
             json!({"name": format!("ring-{at}"), "selectors": [{"kind": "resourceLocation", "in": places}]})
         });
@@ -227,8 +302,9 @@ fn one(
             && object.id.scope().eq_ignore_ascii_case(resource)
             && members(object) == lower(&exemption.members)
             && ends(object).is_some_and(|ends| ends > sources.now)
-            && owned(sources, object)
-                .is_some_and(|other| gate.answers_to(&other.gate) && other.generation < mark.generation)
+            && owned(sources, object).is_some_and(|other| {
+                gate.answers_to(&other.gate) && other.part == mark.part && other.generation < mark.generation
+            })
     });
     let why = "the gate's assignment is another one, and an exemption is from one assignment";
     let assigned = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();

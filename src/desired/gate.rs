@@ -5,24 +5,26 @@
 
 use super::by_hand::taken_back;
 use super::checks::properties;
-use super::closing::{denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing};
+use super::closing::{
+    closed_rings, denies_in_part, denies_somewhere, further, overrides, points_at, put_overrides, standing,
+};
 use super::content::{Definition, definition, no_effect, parameters};
-use super::identity::{identity, keep_roles, roles};
+use super::identity::{identity, roles};
+use super::kept::{as_it_is, held, held_generation, keep, keep_objects};
+use super::parts::{Other, Whole, declared};
 use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, needs_approval, position_name, undone_to};
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
-use crate::kinds::{Direction, Kind, Meanings, Plane};
+use crate::kinds::{Direction, Kind};
 use crate::lock::Unaccepted;
-use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
+use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage, WHOLE};
 use crate::observed::LiveObject;
-use crate::remark::{Finding, Held, Reason};
+use crate::remark::Finding;
 use crate::rollout::{Decision, Guard, Hold, Position, Standing, Uncovered, overtaken};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// How many assignments a scope takes (the Azure subscription-limits page).
-const MOST_ASSIGNMENTS: usize = 200;
 /// How many overrides an assignment takes (governance/policy/concepts/assignment-structure).
 pub(super) const MOST_OVERRIDES: usize = 10;
 
@@ -30,15 +32,27 @@ pub(super) const MOST_OVERRIDES: usize = 10;
 pub(super) type Assigned<'a> = (&'a LiveObject, Mark);
 
 /// A gate with what is known of it.
-struct Case<'a> {
-    sources: Sources<'a>,
-    gate: &'a Gate,
-    definition: Definition,
+pub(super) struct Case<'a> {
+    pub(super) sources: Sources<'a>,
+    pub(super) gate: &'a Gate,
+    pub(super) definition: Definition,
     parameters: Map<String, Value>,
-    digest: String,
-    /// Its live assignments, oldest generation first.
-    live: Vec<Assigned<'a>>,
+    pub(super) digest: String,
+    /// Its live assignments of all of the gate, oldest generation first.
+    pub(super) live: Vec<Assigned<'a>>,
+    /// Those of its parts, in the same order.
+    pub(super) parts: Vec<Assigned<'a>>,
     uncovered: &'a [Uncovered],
+}
+
+/// What an assignment closes.
+pub(super) struct Shape<'s> {
+    /// The stage that holds everywhere.
+    pub(super) stage: Stage,
+    /// The locations in which it denies besides.
+    pub(super) locations: BTreeSet<String>,
+    /// The namespaces that it is limited to, if it is.
+    pub(super) namespaces: Option<&'s [String]>,
 }
 
 pub(super) fn add(
@@ -47,7 +61,7 @@ pub(super) fn add(
     gate: &Gate,
     uncovered: &[Uncovered],
 ) -> Result<(), DesiredError> {
-    let live = live_assignments(sources, gate);
+    let (live, parts) = live_assignments(sources, gate);
     if gate.target == Stage::Off {
         desired.rollouts.extend(as_it_is(sources, gate, &live));
         return Ok(()); // an assignment that is there is no longer wanted
@@ -63,6 +77,7 @@ pub(super) fn add(
         parameters,
         digest: content.chars().take(16).collect(),
         live,
+        parts,
         uncovered,
     };
     case.fits_in_overrides()?;
@@ -73,20 +88,18 @@ impl<'a> Case<'a> {
     fn add(self, desired: &mut Desired) -> Result<(), DesiredError> {
         let (sources, gate) = (self.sources, self.gate);
         let enables = gate.kind == InitiativeKind::Enablement;
+        let all = (self.live.as_slice(), self.parts.as_slice());
         let identity = identity(sources, gate)?;
         let fits = |object: &LiveObject| {
             points_at(object, &self.definition.id) && identity.as_ref().is_none_or(|identity| identity.fits(object))
         };
         let in_part = |(object, _): &Assigned<'_>| denies_in_part(object, &self.definition);
         if !enables && self.live.iter().any(in_part) {
-            keep(
-                desired,
-                sources,
-                gate,
-                &self.live,
-                "override",
-                DENIES_IN_PART.to_owned(),
-            );
+            keep(desired, sources, gate, all, "override", DENIES_IN_PART.to_owned());
+            return Ok(());
+        }
+        if let Some(sentence) = self.outside() {
+            keep(desired, sources, gate, all, "state", sentence);
             return Ok(());
         }
         let same = self.same(&fits)?;
@@ -103,7 +116,7 @@ impl<'a> Case<'a> {
             .map(|found| found.sentence.as_str())
             .collect();
         if same.is_none() && !self.live.is_empty() && !differs.is_empty() {
-            keep(desired, sources, gate, &self.live, "lock", differs.join("; "));
+            keep(desired, sources, gate, all, "lock", differs.join("; "));
             return Ok(());
         }
         let stands = match gate.kind {
@@ -112,7 +125,7 @@ impl<'a> Case<'a> {
             InitiativeKind::Enablement => same.or(newest.filter(|(object, _)| has_digest(object, &self.digest))),
         };
         // A successor of what does not deny takes its place as it stands, and no more than that.
-        let stands = stands.or(newest.filter(|(object, _)| !enables && !denies_somewhere(object)));
+        let stands = stands.or(newest.filter(|assigned| !enables && !self.denies(assigned)));
         let known = Known {
             standing: stands.map(|(object, _)| self.standing(object)),
             assignment: same.map(|(object, _)| *object),
@@ -121,6 +134,7 @@ impl<'a> Case<'a> {
             uncovered: self.uncovered,
             closed: unaccepted.iter().map(lock_hold).collect(),
             paused: self.paused(newest),
+            parts: self.heard_parts(same.map(|(_, mark)| mark)),
         };
         let decision = decision(sources, gate, &known);
         desired
@@ -133,10 +147,7 @@ impl<'a> Case<'a> {
         }
         let (mark, id) = match same {
             Some((object, mark)) => (mark.clone(), Some(object.id.clone())),
-            None => {
-                let before = newest.map_or(0, |(_, mark)| mark.generation);
-                (mark(sources, &gate.name, before.saturating_add(1)), None)
-            }
+            None => (mark(sources, &gate.name, self.next_generation()), None),
         };
         let path = format!(
             "{}/providers/Microsoft.Authorization/policyAssignments/{}",
@@ -146,11 +157,16 @@ impl<'a> Case<'a> {
         let Some(id) = id.or_else(|| ResourceId::parse(&path)) else {
             return Ok(());
         };
-        if let Some(sentence) = self.taken(&id).or_else(|| self.full(same.is_none())) {
-            keep(desired, sources, gate, &self.live, "state", sentence);
+        let parts = declared(sources, gate, &mark);
+        let mut wanted = self.needed(&parts, &decision);
+        wanted.push(&id);
+        let there = |id: &&&ResourceId| sources.observed.get(Kind::PolicyAssignment, id).is_some();
+        let made: Vec<&ResourceId> = wanted.iter().filter(|id| !there(id)).copied().collect();
+        if let Some(sentence) = self.taken(&wanted).or_else(|| self.full(&made)) {
+            keep(desired, sources, gate, all, "state", sentence);
             return Ok(());
         }
-        let higher = self.higher(desired, (&id, &known), &decision);
+        let higher = self.higher(desired, (&id, mark.generation, &known), &decision);
         let replaces = match same {
             Some(_) => None,
             None => newest
@@ -186,17 +202,24 @@ impl<'a> Case<'a> {
         desired
             .rollouts
             .push(self.told(&known, &decision, (&mark, &state), &higher));
-        let mut body = self.body(
-            (decision.position, &beyond),
-            &mark,
-            same.map(|(object, _)| *object),
-            &state,
-        )?;
+        let shape = self.whole(decision.position, beyond);
+        let mut body = self.body(&shape, &mark, same.map(|(object, _)| *object), &state)?;
         if let Some(identity) = &identity {
             identity.state(&mut body);
         }
         let own = &self.definition.own;
-        let depends_on = own.iter().map(|own| (own.kind, own.id.clone())).collect();
+        let mut depends_on: Vec<(Kind, ResourceId)> = own.iter().map(|own| (own.kind, own.id.clone())).collect();
+        let whole = Whole {
+            id: &id,
+            mark: &mark,
+            decision: &decision,
+            stands: known
+                .standing
+                .as_ref()
+                .map(|standing| (standing.position, standing.since)),
+        };
+        let denying = self.add_parts(desired, &parts, whole, &depends_on)?;
+        depends_on.extend(denying);
         desired
             .findings
             .extend(overlap::findings(sources, gate, &self.definition.id));
@@ -223,15 +246,43 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    fn standing(&self, object: &LiveObject) -> Standing {
+    pub(super) fn standing(&self, object: &LiveObject) -> Standing {
         let ladder = ladder(self.sources, self.gate);
-        standing((self.gate, Some(&self.definition)), ladder, object, &self.digest)
+        let mark = object.mark();
+        let parts = mark.map(|mark| declared(self.sources, self.gate, &mark));
+        let gate = (self.gate, Some(&self.definition));
+        standing(gate, ladder, (object, &parts.unwrap_or_default()), &self.digest)
     }
 
     /// How far the gate is closed by whichever of its assignments.
     fn furthest(&self) -> Position {
         let positions = self.live.iter().map(|(object, _)| self.standing(object).position);
-        positions.max().unwrap_or(Position::Off)
+        let orphans = self.orphans();
+        let parts = orphans
+            .values()
+            .filter_map(|parts| Some(self.closed_by_parts(&parts.first()?.1)));
+        positions.chain(parts).max().unwrap_or(Position::Off)
+    }
+
+    /// How far the parts of a generation close the gate, without an assignment of the whole.
+    pub(super) fn closed_by_parts(&self, mark: &Mark) -> Position {
+        let parts = declared(self.sources, self.gate, mark);
+        closed_rings(ladder(self.sources, self.gate), &BTreeSet::new(), &parts)
+    }
+
+    /// The generation that begins now. One whose assignment of the whole is gone or did not come to be, and that holds the same, is
+    /// taken up again.
+    fn next_generation(&self) -> u32 {
+        let all = self.live.iter().chain(&self.parts).map(|(_, mark)| mark.generation);
+        let newest = all.max().unwrap_or(0);
+        let again = self.orphans().get(&newest).is_some_and(|parts| {
+            let mut parts = parts.iter();
+            parts.all(|(part, mark)| {
+                let same = has_digest(part, &self.digest) && points_at(part, &self.definition.id);
+                same && mark.gate == self.gate.name
+            })
+        });
+        if again { newest } else { newest.saturating_add(1) }
     }
 
     /// The assignment that carries the wanted content, or may be changed in place to carry it.
@@ -251,7 +302,7 @@ impl<'a> Case<'a> {
         let Some(newest) = self.live.last().filter(|(object, mark)| named(mark) && fits(object)) else {
             return Ok(None);
         };
-        let in_place = !denies_somewhere(newest.0) || self.only_weakens(newest)?;
+        let in_place = !self.denies(newest) || self.only_weakens(newest)?;
         Ok(in_place.then_some(newest))
     }
 
@@ -261,7 +312,7 @@ impl<'a> Case<'a> {
         let position = self.standing(object).position;
         let beyond = further((ladder(self.sources, self.gate), &self.definition), object, position);
         let state = object.mark_state().unwrap_or_default();
-        let body = self.body((position, &beyond), mark, Some(object), &state)?;
+        let body = self.body(&self.whole(position, beyond), mark, Some(object), &state)?;
         let kind = object.kind;
         let (before, after) = (
             object.comparable(),
@@ -284,14 +335,15 @@ impl<'a> Case<'a> {
     }
 
     /// Says what is there under a name that is needed and does not carry our mark.
-    fn taken(&self, id: &ResourceId) -> Option<String> {
+    fn taken(&self, ids: &[&ResourceId]) -> Option<String> {
         let (sources, definition) = (self.sources, &self.definition);
         let wanted = definition
             .rules
             .iter()
             .chain(&definition.own)
             .map(|own| (own.kind, &own.id));
-        let taken = wanted.chain([(Kind::PolicyAssignment, id)]).find_map(|(kind, id)| {
+        let assignments = ids.iter().map(|id| (Kind::PolicyAssignment, *id));
+        let taken = wanted.chain(assignments).find_map(|(kind, id)| {
             let object = sources.observed.get(kind, id)?;
             let ours = object.owned_mark(&sources.estate.owner, &sources.environment.name);
             ours.is_none().then_some(object)
@@ -302,17 +354,6 @@ impl<'a> Case<'a> {
             taken.kind.label(),
             taken.id.name()
         ))
-    }
-
-    /// Says that a scope has no room for another assignment.
-    fn full(&self, another: bool) -> Option<String> {
-        let objects = self.sources.observed.objects();
-        let count = objects.filter(|object| object.kind == Kind::PolicyAssignment).count();
-        (another && count >= MOST_ASSIGNMENTS).then(|| {
-            format!(
-                "the scope has {count} policy assignments, and Azure takes {MOST_ASSIGNMENTS}: there is no room for this one"
-            )
-        })
     }
 
     /// The rings have to fit what one assignment takes, and that at every position.
@@ -341,7 +382,7 @@ impl<'a> Case<'a> {
     fn higher(
         &self,
         desired: &mut Desired,
-        (id, known): (&ResourceId, &Known<'_>),
+        (id, generation, known): (&ResourceId, u32, &Known<'_>),
         decision: &Decision,
     ) -> Vec<&'a LiveObject> {
         let (sources, gate) = (self.sources, self.gate);
@@ -349,33 +390,30 @@ impl<'a> Case<'a> {
         let ladder = ladder(sources, gate);
         let undone = undone_to(sources, gate, known.furthest);
         let mut higher = Vec::new();
-        for (object, mark) in self.live.iter().filter(|(object, _)| object.id != *id) {
-            let stands = self.standing(object).position;
+        for earlier in self.others(id, generation) {
+            let stands = earlier.stands;
             let sentence = if enables {
                 // Who asks for no more than audit asks for the end of what deploys.
                 let over = stands > decision.position && Position::of(gate.target) > decision.position;
                 over.then(|| STILL_ENFORCES.to_owned())
-            } else if !denies_somewhere(object) {
+            } else if !earlier.objects.iter().any(|object| denies_somewhere(object)) {
                 None
             } else if let Some(to) = undone.filter(|to| stands > *to) {
                 // What the asked position keeps closed is kept closed by the one that closes it: whatever climbs beside it stands lower,
                 // or was not heard of yet. At audit nothing is to be kept.
-                if to == Position::Audit {
-                    None
-                } else if let Some(back) = taken_back(sources, gate, (object, mark), to) {
-                    keep_objects(desired, sources, gate, &[object]);
-                    desired
-                        .objects
-                        .retain(|kept| kept.kind != back.kind || kept.id != back.id);
-                    desired.objects.push(back);
-                    higher.push(*object);
-                    None
-                } else {
-                    let (stands, to) = (ladder.name(stands), ladder.name(to));
-                    Some(format!(
-                        "stands at {stands}, and what it holds is not known well enough to take it back to {to} alone; `--to audit` takes all \
-                         of it back"
-                    ))
+                match self.undo_of(&earlier, to) {
+                    Ok((kept, back)) => {
+                        keep_objects(desired, sources, gate, &kept);
+                        if let Some(back) = back {
+                            desired
+                                .objects
+                                .retain(|kept| kept.kind != back.kind || kept.id != back.id);
+                            desired.objects.push(back);
+                        }
+                        higher.extend(kept);
+                        None
+                    }
+                    Err(sentence) => Some(sentence),
                 }
             } else if let Some(assignment) = known.assignment {
                 let asked = Known {
@@ -383,6 +421,7 @@ impl<'a> Case<'a> {
                     assignment: Some(assignment),
                     paused: None,
                     closed: Vec::new(),
+                    parts: known.parts.clone(),
                     ..*known
                 };
                 // Where it stands in Azure counts, not where this plan puts it.
@@ -395,17 +434,46 @@ impl<'a> Case<'a> {
                 ))
             };
             if let Some(sentence) = sentence {
-                let what = if mark.gate == gate.name {
-                    format!("removal of generation {}", mark.generation)
+                let what = if earlier.mark.gate == gate.name {
+                    format!("removal of generation {}", earlier.mark.generation)
                 } else {
-                    format!("removal of `{}`, as it was called before", mark.gate)
+                    format!("removal of `{}`, as it was called before", earlier.mark.gate)
                 };
                 desired.held.push(held_generation(gate, what, sentence));
-                keep_objects(desired, sources, gate, &[object]);
-                higher.push(*object);
+                keep_objects(desired, sources, gate, &earlier.objects);
+                higher.extend(earlier.objects);
             }
         }
         higher
+    }
+
+    /// What of another generation stays when the gate is taken back to a position, and its assignment of the whole as it is to be then.
+    fn undo_of(
+        &self,
+        earlier: &Other<'a>,
+        to: Position,
+    ) -> Result<(Vec<&'a LiveObject>, Option<DesiredObject>), String> {
+        if to == Position::Audit {
+            return Ok((Vec::new(), None));
+        }
+        let mut kept = self.parts_within(&earlier.mark, to);
+        let whole = self
+            .live
+            .iter()
+            .find(|(_, mark)| mark.generation == earlier.mark.generation);
+        let Some((object, mark)) = whole else {
+            return Ok((kept, None));
+        };
+        let Some(back) = taken_back(self.sources, self.gate, (object, mark), to) else {
+            let ladder = ladder(self.sources, self.gate);
+            let (stands, to) = (ladder.name(earlier.stands), ladder.name(to));
+            return Err(format!(
+                "stands at {stands}, and what it holds is not known well enough to take it back to {to} alone; `--to audit` takes all \
+                 of it back"
+            ));
+        };
+        kept.push(*object);
+        Ok((kept, Some(back)))
     }
 
     /// What the mark will say.
@@ -510,7 +578,8 @@ impl<'a> Case<'a> {
         let clusters = &self.sources.observed.clusters;
         let rings = (0..ladder.steps().saturating_sub(1)).filter(|_| self.gate.target == Stage::Deny);
         let empty = rings.filter(|ring| {
-            let any = clusters.iter().any(|cluster| ladder.takes(*ring, &cluster.location));
+            let mut here = clusters.iter();
+            let any = here.any(|cluster| ladder.takes(*ring, &cluster.id, &cluster.location));
             !any && !clusters.is_empty()
         });
         let told = empty.map(|ring| {
@@ -540,16 +609,29 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The assignment's document at a position.
-    fn body(
+    /// What the assignment of all of the gate closes at a position, and beyond it.
+    fn whole(&self, position: Position, beyond: BTreeSet<String>) -> Shape<'static> {
+        let rings = match position {
+            Position::Rings(closed) => ladder(self.sources, self.gate).locations(closed),
+            _ => Vec::new(),
+        };
+        Shape {
+            stage: position.everywhere(),
+            locations: rings.into_iter().map(str::to_owned).chain(beyond).collect(),
+            namespaces: None,
+        }
+    }
+
+    /// The document of an assignment.
+    pub(super) fn body(
         &self,
-        (position, beyond): (Position, &BTreeSet<String>),
+        shape: &Shape<'_>,
         mark: &Mark,
         live: Option<&LiveObject>,
         state: &MarkState,
     ) -> Result<Value, DesiredError> {
         let (sources, gate, definition) = (self.sources, self.gate, &self.definition);
-        let stage = position.everywhere();
+        let stage = shape.stage;
         let rendered = sources.renderer.policy_assignment(
             sources.environment,
             gate,
@@ -592,20 +674,13 @@ impl<'a> Case<'a> {
             (InitiativeKind::Enablement, Stage::Deny) => "Default",
             (InitiativeKind::Enablement, _) => "DoNotEnforce",
         };
+        if let Some(namespaces) = shape.namespaces {
+            all.insert("namespaces".to_owned(), json!({ "value": namespaces }));
+        }
         properties.insert("parameters".to_owned(), Value::Object(all));
         properties.insert("enforcementMode".to_owned(), Value::from(mode));
         if gate.kind == InitiativeKind::Admission {
-            let ladder = ladder(sources, gate);
-            let rings = match position {
-                Position::Rings(closed) => ladder.locations(closed),
-                _ => Vec::new(),
-            };
-            let locations = rings
-                .into_iter()
-                .map(str::to_owned)
-                .chain(beyond.iter().cloned())
-                .collect();
-            put_overrides(&mut properties, definition, &locations, (stage, live));
+            put_overrides(&mut properties, definition, &shape.locations, (stage, live));
         }
         let metadata = properties.entry("metadata").or_insert_with(|| json!({}));
         if let Some(metadata) = metadata.as_object_mut() {
@@ -620,14 +695,14 @@ fn has_digest(object: &LiveObject, digest: &str) -> bool {
     object.mark_state().is_some_and(|state| state.digest == digest)
 }
 
-/// The live assignments of the gate that are ours, oldest generation first.
-pub(super) fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
+/// The live assignments of the gate that are ours, oldest generation first: those of all of it, and those of its parts.
+pub(super) fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> (Vec<Assigned<'a>>, Vec<Assigned<'a>>) {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
     let mut found: Vec<(&LiveObject, Mark)> = owned
         .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate))
         .collect();
     found.sort_by(|one, two| (one.1.generation, &one.0.id).cmp(&(two.1.generation, &two.0.id)));
-    found
+    found.into_iter().partition(|(_, mark)| mark.is_whole())
 }
 
 /// Why an assignment that deploys is left alone beside its successor.
@@ -636,119 +711,6 @@ const STILL_ENFORCES: &str =
 
 const DENIES_IN_PART: &str =
     "overrides that aksgate did not set make a part of the gate deny; this version leaves the whole gate as it is";
-
-/// Holds a change of the gate's content, and keeps these assignments of it, and the sets that they point at, as they are.
-fn keep(
-    desired: &mut Desired,
-    sources: Sources<'_>,
-    gate: &Gate,
-    live: &[Assigned<'_>],
-    guard: &str,
-    sentence: String,
-) {
-    let held = held_generation(gate, "change of content".to_owned(), sentence);
-    let reasons = held.reasons.into_iter().map(|reason| Reason {
-        guard: guard.to_owned(),
-        ..reason
-    });
-    desired.held.push(Held {
-        reasons: reasons.collect(),
-        ..held
-    });
-    desired.rollouts.extend(as_it_is(sources, gate, live));
-    let objects: Vec<&LiveObject> = live.iter().map(|(object, _)| *object).collect();
-    keep_objects(desired, sources, gate, &objects);
-}
-
-/// Where a gate stands of which nothing is decided: it stays as it is, or is no longer wanted.
-pub(super) fn as_it_is(sources: Sources<'_>, gate: &Gate, live: &[Assigned<'_>]) -> Option<GateRollout> {
-    let (newest, mark) = live.last()?;
-    let state = newest.mark_state().unwrap_or_default();
-    let ladder = ladder(sources, gate);
-    let name = |position| position_name(gate, ladder, position);
-    let position = |object: &LiveObject| standing((gate, None), ladder, object, &state.digest).position;
-    let stands = live.iter().map(|(object, _)| position(object)).max()?;
-    let target = Position::of(gate.target);
-    let before = live.iter().filter(|(object, _)| object.id != newest.id);
-    Some(GateRollout {
-        gate: gate.name.clone(),
-        way: ladder.positions().into_iter().map(|at| (at, name(at))).collect(),
-        stands: Some(stands),
-        since: state.since,
-        goes: if target == Position::Off { target } else { stands },
-        by_approval: false,
-        target,
-        held: None,
-        generation: mark.generation,
-        before: before
-            .map(|(object, mark)| (mark.generation, name(position(object))))
-            .collect(),
-        paused: state.paused,
-        overrides: state.overrides,
-    })
-}
-
-fn held_generation(gate: &Gate, what: String, sentence: String) -> Held {
-    Held {
-        plane: Plane::Policy,
-        subject: gate.name.clone(),
-        what,
-        reasons: vec![Reason {
-            guard: "generation".to_owned(),
-            sentence,
-            opens: None,
-        }],
-    }
-}
-
-/// What is held of a gate's next step.
-fn held(sources: Sources<'_>, gate: &Gate, decision: &Decision) -> Option<Held> {
-    let (position, holds) = decision.held.as_ref()?;
-    let reasons = holds.iter().map(|hold| Reason {
-        guard: hold.guard.to_string(),
-        sentence: hold.sentence.clone(),
-        opens: hold.opens,
-    });
-    Some(Held {
-        plane: Plane::Policy,
-        subject: gate.name.clone(),
-        what: position_name(gate, ladder(sources, gate), *position),
-        reasons: reasons.collect(),
-    })
-}
-
-/// Keeps these assignments of a gate, and the sets that they point at, as they are.
-pub(super) fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: &[&LiveObject]) {
-    let as_it_is = |object: &LiveObject| DesiredObject {
-        kind: object.kind,
-        id: object.id.clone(),
-        gate: Some(gate.name.clone()),
-        body: object.wire.clone(),
-        depends_on: Vec::new(),
-        replaces: None,
-        meanings: Meanings::new(),
-    };
-    for object in live {
-        desired.objects.push(as_it_is(object));
-        keep_roles(desired, sources, gate, object);
-        let set = object
-            .wire
-            .pointer("/properties/policyDefinitionId")
-            .and_then(Value::as_str)
-            .and_then(ResourceId::parse);
-        let set = set.and_then(|id| sources.observed.get(Kind::PolicySetDefinition, &id));
-        let members = set.and_then(|set| set.wire.pointer("/properties/policyDefinitions"));
-        let rules = members
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|member| {
-                let id = ResourceId::parse(member.get("policyDefinitionId")?.as_str()?)?;
-                sources.observed.get(Kind::PolicyDefinition, &id)
-            });
-        desired.objects.extend(rules.chain(set).map(as_it_is));
-    }
-}
 
 fn lock_hold(unaccepted: &Unaccepted) -> Hold {
     Hold {
@@ -764,11 +726,11 @@ pub(super) fn mark(sources: Sources<'_>, gate: &str, generation: u32) -> Mark {
         environment: sources.environment.name.clone(),
         gate: gate.to_owned(),
         generation,
-        part: "00".to_owned(),
+        part: WHOLE.to_owned(),
     }
 }
 
-fn finding(gate: &Gate, sentence: String) -> Finding {
+pub(super) fn finding(gate: &Gate, sentence: String) -> Finding {
     Finding {
         subject: gate.name.clone(),
         sentence,

@@ -96,7 +96,8 @@ fn members(sources: Sources<'_>, gate: &Gate) -> Vec<Member> {
         }) => {
             // Rules of our own deploy nothing, so they may be left out here.
             let (name, no_ids) = (&gate.initiative, BTreeMap::new());
-            let set = set_content(name, display_name, description, *kind, members, catalog, &no_ids);
+            let titles = (name.as_str(), display_name.as_str(), description.as_str());
+            let set = set_content(titles, (*kind, false), members, catalog, &no_ids);
             let default = |name: &str| set.parameters.get(name)?.get("defaultValue").cloned();
             for member in members {
                 let reference = |document: &&Value| {

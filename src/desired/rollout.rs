@@ -1,6 +1,7 @@
 //! What the next position of a gate is decided on, and what is told of it.
 
 use super::Sources;
+use super::parts::declared;
 use crate::config::{Advance, Gate, InitiativeKind};
 use crate::model::{Period, ResourceId, Stage, Timestamp};
 use crate::observed::{LiveObject, Observed};
@@ -128,6 +129,8 @@ pub(super) struct Known<'a> {
     pub closed: Vec<Hold>,
     /// Why the gate is paused, if it is.
     pub paused: Option<String>,
+    /// The live assignments of parts that have a say, each with the number of its ring; none for one that says nothing of it.
+    pub parts: Vec<(usize, Option<ResourceId>)>,
 }
 
 /// Asks for the next position, with everything that it is decided on.
@@ -136,6 +139,9 @@ pub(super) fn ask<T>(sources: Sources<'_>, gate: &Gate, known: &Known<'_>, then:
     let evidence = known
         .assignment
         .and_then(|object| sources.controls.evidence.get(&object.id));
+    let of_part = |id: &Option<ResourceId>| sources.controls.evidence.get(id.as_ref()?);
+    let parts = known.parts.iter().map(|(ring, id)| (*ring, of_part(id)));
+    let parts: Vec<(usize, Option<&GateEvidence>)> = parts.collect();
     let source = source(sources, gate, known.digest);
     let mut closed = known.closed.clone();
     closed.extend(window(sources));
@@ -173,6 +179,7 @@ pub(super) fn ask<T>(sources: Sources<'_>, gate: &Gate, known: &Known<'_>, then:
         settle: rollout.settle,
         max_violations: gate.max_violations,
         evidence,
+        parts: &parts,
         uncovered: &uncovered,
         stopped_hold: !stopped_pass,
         source: source.as_ref(),
@@ -248,7 +255,17 @@ fn source(sources: Sources<'_>, gate: &Gate, digest: &str) -> Option<Source> {
     let found = match &sources.controls.source {
         None => Err("it was not looked at".to_owned()),
         Some(Err(why)) => Err(why.clone()),
-        Some(Ok(observed)) => Ok(source_gate(sources, observed, (&name, gate), digest)),
+        Some(Ok(observed)) => {
+            let there = sources.estate.environments.get(&name);
+            Ok(there.and_then(|environment| {
+                let there = Sources {
+                    environment,
+                    observed,
+                    ..sources
+                };
+                source_gate(there, gate, digest)
+            }))
+        }
     };
     Some(Source {
         environment: name,
@@ -256,29 +273,17 @@ fn source(sources: Sources<'_>, gate: &Gate, digest: &str) -> Option<Source> {
     })
 }
 
-fn source_gate(
-    sources: Sources<'_>,
-    observed: &Observed,
-    (name, gate): (&str, &Gate),
-    digest: &str,
-) -> Option<SourceGate> {
-    let owned = observed.owned(&sources.estate.owner, name);
-    let assigned =
-        owned.filter(|(object, mark)| object.kind == crate::kinds::Kind::PolicyAssignment && mark.gate == gate.name);
+fn source_gate(sources: Sources<'_>, gate: &Gate, digest: &str) -> Option<SourceGate> {
+    let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
+    let assigned = owned.filter(|(object, mark)| {
+        object.kind == crate::kinds::Kind::PolicyAssignment && mark.gate == gate.name && mark.is_whole()
+    });
     let same = |object: &LiveObject| object.mark_state().is_some_and(|state| state.digest == digest);
     // Of several generations the one with this content counts.
-    let (object, _) = assigned.max_by_key(|(object, mark)| (same(object), mark.generation))?;
-    let rings = sources
-        .estate
-        .environments
-        .get(name)
-        .map(|from| from.rollout.rings.as_slice());
-    let ladder = match gate.kind {
-        InitiativeKind::Admission => Ladder::new(rings.unwrap_or_default()),
-        InitiativeKind::Enablement => Ladder::new(&[]),
-    };
+    let (object, mark) = assigned.max_by_key(|(object, mark)| (same(object), mark.generation))?;
+    let parts = declared(sources, gate, &mark);
     Some((
-        super::closing::standing((gate, None), ladder, object, digest),
+        super::closing::standing((gate, None), ladder(sources, gate), (object, &parts), digest),
         same(object),
     ))
 }

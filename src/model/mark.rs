@@ -15,6 +15,9 @@ pub const STATE_KEY: &str = "aksgateState";
 /// The longest text that Azure takes for one metadata property.
 pub const LONGEST_METADATA: usize = 1_024;
 
+/// The part that is all of a gate.
+pub const WHOLE: &str = "00";
+
 /// Who an object belongs to: the fixed half of the mark.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
@@ -31,6 +34,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// Returns whether it stands for all of the gate, and not for a part of it.
+    pub fn is_whole(&self) -> bool {
+        self.part == WHOLE
+    }
+
     /// Returns the text that stands in `metadata.aksgate`.
     pub fn to_text(&self) -> String {
         write_fields(&[
@@ -290,6 +298,11 @@ fn short_hash(text: &str) -> String {
         .take(10)
         .collect::<String>()
         .to_ascii_lowercase()
+}
+
+/// Returns the two characters for a part that this text tells from others.
+pub(super) fn part_code(text: &str) -> String {
+    short_hash(text).chars().take(2).collect()
 }
 
 /// Returns a hash of any text as a GUID, version 8 (RFC 9562: what its bits mean is up to who makes it).

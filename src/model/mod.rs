@@ -18,10 +18,10 @@ pub use defender::{
 };
 pub use effect::{Effect, Stage};
 pub use limits::{FEW, Limits, Percent};
-pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
+pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY, WHOLE};
 pub use meaning::Meaning;
 pub use resource_id::{ResourceId, Scope, is_guid};
-pub use ring::{Area, Ring, plain_location};
+pub use ring::{Area, Part, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};
 pub use vm_size::vcpus_of_size;
 pub use window::{DAYS, Freeze, Hours, Windows, is_day, is_hours, is_time_zone};

@@ -9,7 +9,7 @@ use super::{AT_ONCE, graph_scope, read};
 use crate::arm::{ArmError, Client, GraphQuery};
 use crate::config::Environment;
 use crate::kinds::Kind;
-use crate::model::{ResourceId, Scope};
+use crate::model::{Area, ResourceId, Scope};
 use crate::observed::{LiveObject, Subscription};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -132,6 +132,27 @@ fn is_marked(environment: &str, object: &LiveObject) -> bool {
 
 fn exempt_from(object: &LiveObject) -> Option<ResourceId> {
     ResourceId::parse(object.wire.pointer("/properties/policyAssignmentId")?.as_str()?)
+}
+
+/// The assignments that stand exactly at the scopes of rings: of one that Resource Graph does not know yet a plan must not say that it is to
+/// be created.
+pub(super) async fn parts(client: &Client, environment: &Environment) -> Result<Vec<LiveObject>, ArmError> {
+    let rings = environment.rollout.rings.iter();
+    let scopes = rings.filter_map(|ring| match &ring.area {
+        Area::Scopes(scopes) => Some(scopes),
+        _ => None,
+    });
+    let reads: Vec<_> = scopes
+        .flatten()
+        .map(|scope| {
+            let path = scope.path();
+            async move {
+                super::policy_objects(client, Kind::PolicyAssignment, &path, &[("$filter", "atExactScope()")]).await
+            }
+        })
+        .collect();
+    let found: Vec<Vec<LiveObject>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The exemptions that stand exactly at the resources which the environment's exemptions name: of one that Resource Graph does not know yet

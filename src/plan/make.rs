@@ -5,7 +5,7 @@ use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
 use crate::kinds::{Direction, FieldDirection, KNOWN_AFTER, Kind, Meanings, principal_of};
-use crate::model::{Mark, ResourceId};
+use crate::model::{MARK_KEY, Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,6 +124,28 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
     }
 }
 
+/// The namespaces that an assignment is limited to; none if it is not.
+fn namespaces(assignment: &Value) -> Option<BTreeSet<&str>> {
+    let names = assignment.pointer(NAMESPACES)?.get("value")?.as_array()?;
+    let names: BTreeSet<&str> = names.iter().filter_map(Value::as_str).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+const NAMESPACES: &str = "/properties/parameters/namespaces";
+
+/// Returns an assignment with the namespaces of another one, which lie within its own: that it holds more besides is no question.
+fn limited(mut after: Value, before: &Value) -> Value {
+    let limit = before.pointer(NAMESPACES).cloned();
+    let parameters = after.pointer_mut("/properties/parameters");
+    if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
+        match limit {
+            Some(limit) => parameters.insert("namespaces".to_owned(), limit),
+            None => parameters.remove("namespaces"),
+        };
+    }
+    after
+}
+
 struct States<'a> {
     desired: &'a [DesiredObject],
     observed: &'a Observed,
@@ -161,7 +183,9 @@ impl States<'_> {
         }
         let meanings = &desired.meanings;
         step.turn(match (&before, step.action) {
-            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, desired),
+            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => {
+                self.succession(before, desired, false)
+            }
             (Some(before), Action::Replace) => {
                 let rest = |value: &Value| {
                     let mut value = value.clone();
@@ -188,9 +212,11 @@ impl States<'_> {
     }
 
     /// The direction from one assignment to its successor: that of their sets' contents and of everything else they state.
-    /// A set whose content is not known here cannot be compared, and that counts as weakening.
-    fn succession(&self, before: &Value, heir: &DesiredObject) -> Vec<FieldDirection> {
-        let after = &self.after(heir);
+    /// A set whose content is not known here cannot be compared, and that counts as weakening. Of the successor of a `part` only what it
+    /// does to that is asked.
+    fn succession(&self, before: &Value, heir: &DesiredObject, part: bool) -> Vec<FieldDirection> {
+        let after = self.after(heir);
+        let after = &if part { limited(after, before) } else { after };
         let definition = |value: &Value| {
             value
                 .pointer("/properties/policyDefinitionId")
@@ -259,6 +285,34 @@ impl States<'_> {
         })
     }
 
+    /// The assignments of an assignment's gate that hold all that it does: those that may take its place.
+    fn heirs(&self, object: &LiveObject, mark: &Mark) -> Vec<&DesiredObject> {
+        let of_gate = self.desired.iter().filter(|d| {
+            // What is kept as it is takes nobody's place.
+            let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
+            let heir = object.kind == Kind::PolicyAssignment && d.kind == object.kind;
+            heir && d.gate.as_ref() == Some(self.gate_of(object.kind, mark)) && !kept
+        });
+        let mine = namespaces(&object.wire);
+        let holds = |heir: &&DesiredObject| {
+            let heirs = heir.body.pointer(&format!("/properties/metadata/{MARK_KEY}"));
+            let heirs = heirs.and_then(Value::as_str).and_then(Mark::parse);
+            // That of the whole stands at the environment's scope, and there is nothing of ours but in it.
+            let whole = heirs.is_some_and(|heirs| heirs.is_whole());
+            if whole && mark.is_whole() {
+                return true;
+            }
+            let place = whole || object.id.is_within(heir.id.scope());
+            let names = match (namespaces(&heir.body), &mine) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(heirs), Some(mine)) => mine.is_subset(&heirs),
+            };
+            place && names
+        };
+        of_gate.filter(holds).collect()
+    }
+
     /// What carries our mark for this environment and is not desired. A predecessor's going is part of its replacement, if a
     /// step shows that: the direction stands there.
     fn deletions(&self, owner: &str, environment: &str, gates: &[String]) -> Vec<Step> {
@@ -277,22 +331,21 @@ impl States<'_> {
                 step.action = Action::Delete;
                 step.turn(object.kind.directions(Some(&before), None, &Meanings::new()));
                 step.reason = Some(self.why_gone.to_owned());
-                let heir = self.desired.iter().find(|d| {
-                    // What is kept as it is takes nobody's place.
-                    let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
-                    d.kind == object.kind && d.gate.as_ref() == Some(gate) && !kept
-                });
-                if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
+                let heirs = self.heirs(object, &mark);
+                // What tightens is told where the successor is written.
+                let weaker = |heir: &DesiredObject| -> Vec<FieldDirection> {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();
                     let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
-                    let change = if shown {
-                        Vec::new()
-                    } else {
-                        self.succession(&before, heir)
-                    };
-                    // What tightens is told where the successor is written.
+                    if shown {
+                        return Vec::new();
+                    }
+                    let change = self.succession(&before, heir, !mark.is_whole());
                     let weaker = change.into_iter().filter(|field| field.direction == Direction::Weakens);
-                    step.turn(weaker.collect());
+                    weaker.collect()
+                };
+                let stronger = heirs.iter().find(|heir| weaker(heir).is_empty());
+                if let Some(heir) = stronger.or(heirs.first()) {
+                    step.turn(weaker(heir));
                     step.reason = Some(format!("`{}` takes its place", heir.id.name()));
                 }
                 step.before = Some(before);

@@ -3,6 +3,7 @@
 mod enablement;
 mod limits;
 mod order;
+mod parts;
 mod renamed;
 mod reversal;
 mod rings;

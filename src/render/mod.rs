@@ -8,7 +8,7 @@ mod rule;
 mod set;
 
 pub use rule::{DefinitionContent, definition_content, hashed_kind, rule_digest};
-pub use set::{SetContent, effects, set_content};
+pub use set::{NAMESPACES, SetContent, effects, set_content};
 
 use crate::config::{DefenderContainers, Environment, Estate, Exemption, Gate, PodSecurity, Safeguards};
 use crate::diagnostic::Diagnostic;

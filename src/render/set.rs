@@ -24,17 +24,20 @@ pub struct SetContent {
 /// The effects that a set of our own lets its assignment choose: the spelling that every definition knows which can deny.
 const LADDER: [Effect; 3] = [Effect::Audit, Effect::Deny, Effect::Disabled];
 
-/// Builds the content of a set from its members and the facts of their definitions.
+/// The parameter that limits an assignment to namespaces.
+pub const NAMESPACES: &str = "namespaces";
+
+/// Builds the content of a set, by its name, its title and what it is for, from its members and the facts of their definitions.
+///
+/// A `divided` set lets its assignments be limited to namespaces.
 ///
 /// `ids` are the ids of the definitions of our own, by rule; a rule without one is no member. In a set for admission, members that
 /// cannot deny are fixed to audit, so that a step of the gate does not touch them; those that cannot audit either are fixed to
 /// disabled. In one for enablement they are fixed to what they do; whether they do it is said by the enforcement mode of the
 /// assignment.
 pub fn set_content(
-    name: &str,
-    display_name: &str,
-    description: &str,
-    kind: InitiativeKind,
+    (name, display_name, description): (&str, &str, &str),
+    (kind, divided): (InitiativeKind, bool),
     members: &[Member],
     catalog: &Catalog,
     ids: &BTreeMap<String, String>,
@@ -82,6 +85,15 @@ pub fn set_content(
                 "excludedNamespaces".to_owned(),
                 json!({"value": "[parameters('excludedNamespaces')]"}),
             );
+        }
+        let stated = member.parameters.contains_key(NAMESPACES) || member.expose.contains_key(NAMESPACES);
+        let limited = facts.is_some_and(|facts| facts.parameters.contains_key(NAMESPACES));
+        if divided && limited && !stated {
+            let shared = json!({"value": format!("[parameters('{NAMESPACES}')]")});
+            values.insert(NAMESPACES.to_owned(), shared);
+            // None named is all of them.
+            let declared = json!({"type": "Array", "defaultValue": []});
+            parameters.insert(NAMESPACES.to_owned(), declared);
         }
         for (parameter, shown) in &member.expose {
             values.insert(
@@ -185,7 +197,13 @@ mod tests {
         };
         let effect = |parameters| {
             let kind = InitiativeKind::Admission;
-            let set = set_content("s", "S", "", kind, &[member(parameters)], catalog, &BTreeMap::new());
+            let set = set_content(
+                ("s", "S", ""),
+                (kind, false),
+                &[member(parameters)],
+                catalog,
+                &BTreeMap::new(),
+            );
             set.members[0]["parameters"]["effect"]["value"].clone()
         };
         assert_eq!(effect(BTreeMap::new()), "Disabled");

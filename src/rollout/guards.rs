@@ -61,7 +61,7 @@ fn counted<'a>(
 ) -> impl Iterator<Item = &'a ClusterEvidence> {
     evidence.clusters.iter().filter(move |cluster| {
         let let_by = cluster.coverage == Coverage::Stopped && !question.stopped_hold;
-        cluster.coverage.counts() && !let_by && question.ladder.takes(ring, &cluster.location)
+        cluster.coverage.counts() && !let_by && question.ladder.takes(ring, &cluster.id, &cluster.location)
     })
 }
 
@@ -86,7 +86,7 @@ fn unsound(cluster: &ClusterEvidence) -> Option<String> {
 
 /// Every cluster of the ring has to be guarded and heard of.
 pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
-    let evidence = question.evidence;
+    let evidence = question.decisive(ring);
     let known: BTreeMap<&ResourceId, &ClusterEvidence> = evidence
         .into_iter()
         .flat_map(|evidence| &evidence.clusters)
@@ -100,7 +100,7 @@ pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
     let here = question
         .uncovered
         .iter()
-        .filter(|uncovered| question.ladder.takes(ring, &uncovered.location) && !let_off(uncovered));
+        .filter(|uncovered| question.ladder.takes(ring, &uncovered.id, &uncovered.location) && !let_off(uncovered));
     let mut open: BTreeSet<(String, String)> = here
         .map(|uncovered| (uncovered.cluster.clone(), uncovered.reason.clone()))
         .collect();
@@ -131,7 +131,7 @@ pub(super) fn coverage(question: &Question<'_>, ring: usize) -> Option<Hold> {
         return Some(hold(Guard::Coverage, sentence));
     }
     let evidence = evidence.filter(|_| total == 0)?;
-    let here = |cluster: &ClusterEvidence| question.ladder.takes(ring, &cluster.location);
+    let here = |cluster: &ClusterEvidence| question.ladder.takes(ring, &cluster.id, &cluster.location);
     // A ring without a cluster closes nothing; one whose clusters are all let off would close on none that was looked at.
     let sentence = if evidence.clusters.iter().any(here) {
         format!("every cluster {place} is let off, so nothing can be said of what would be refused there")
@@ -238,16 +238,18 @@ pub(super) fn violations(question: &Question<'_>, ring: usize, evidence: &GateEv
 
 /// Whether every cluster of a ring was heard of since the last change, and how it is.
 fn ring_is_sound(question: &Question<'_>, ring: usize) -> Option<String> {
-    let Some(evidence) = question.evidence else {
-        return Some("no compliance data read".to_owned());
-    };
-    let bad: Vec<String> = counted(question, ring, evidence)
-        .filter_map(|cluster| Some(format!("{} ({})", cluster.name, unsound(cluster)?)))
-        .collect();
-    if !bad.is_empty() {
-        return Some(named(&bad));
-    }
-    freshness(question, ring, evidence).map(|hold| hold.sentence)
+    question.heard(ring).into_iter().find_map(|evidence| {
+        let Some(evidence) = evidence else {
+            return Some("no compliance data read".to_owned());
+        };
+        let bad: Vec<String> = counted(question, ring, evidence)
+            .filter_map(|cluster| Some(format!("{} ({})", cluster.name, unsound(cluster)?)))
+            .collect();
+        if !bad.is_empty() {
+            return Some(named(&bad));
+        }
+        freshness(question, ring, evidence).map(|hold| hold.sentence)
+    })
 }
 
 /// The rings that are closed have to report and be sound before the next one closes.

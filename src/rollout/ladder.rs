@@ -21,6 +21,9 @@ pub struct Question<'a> {
     pub max_violations: u64,
     /// What is known of the clusters; none if nothing was read.
     pub evidence: Option<&'a GateEvidence>,
+    /// What is known of the clusters from the assignments of parts, each with the number of the part's ring; none of one that says nothing
+    /// of the part as it is meant.
+    pub parts: &'a [(usize, Option<&'a GateEvidence>)],
     /// The clusters in scope on which the gate would not act.
     pub uncovered: &'a [Uncovered],
     /// Whether stopped clusters hold a step.
@@ -35,6 +38,31 @@ pub struct Question<'a> {
     pub paused: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
+}
+
+impl<'a> Question<'a> {
+    /// Returns what the closing of a ring is decided on: a ring that goes through clusters has records of its own.
+    pub(super) fn decisive(&self, ring: usize) -> Option<&'a GateEvidence> {
+        if !self.ladder.area(ring).divides_clusters() {
+            return self.evidence;
+        }
+        self.of_parts(ring).next().flatten()
+    }
+
+    /// Returns everything that says whether a ring that is closed is sound: of each assignment that acts there.
+    pub(super) fn heard(&self, ring: usize) -> Vec<Option<&'a GateEvidence>> {
+        let parts = self.of_parts(ring);
+        if !self.ladder.area(ring).divides_clusters() {
+            return std::iter::once(self.evidence).chain(parts).collect();
+        }
+        let found: Vec<_> = parts.collect();
+        if found.is_empty() { vec![None] } else { found }
+    }
+
+    fn of_parts(&self, ring: usize) -> impl Iterator<Item = Option<&'a GateEvidence>> {
+        let parts = self.parts.iter().filter(move |(of, _)| *of == ring);
+        parts.map(|(_, evidence)| *evidence)
+    }
 }
 
 /// Decides where a gate goes from where it stands.
@@ -132,7 +160,7 @@ fn holds(question: &Question<'_>, stays: Position) -> Vec<Hold> {
     holds.extend(soak_hold(&ladder.name(stays), since, question.soak, question.now));
     holds.extend(guards::coverage(question, ring));
     holds.extend(question.closed.iter().cloned());
-    match question.evidence {
+    match question.decisive(ring) {
         None => holds.push(guards::no_data()),
         Some(evidence) => {
             holds.extend(guards::freshness(question, ring, evidence));

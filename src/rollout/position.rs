@@ -1,6 +1,6 @@
 //! The positions on the way of a gate.
 
-use crate::model::{Area, Ring, Stage};
+use crate::model::{Area, Part, ResourceId, Ring, Stage};
 use std::fmt;
 
 /// How far a gate is closed, and where. A later one closes all that an earlier one does.
@@ -121,10 +121,26 @@ impl<'a> Ladder<'a> {
         }
     }
 
-    /// Returns whether a cluster in a location belongs to the ring of that number: to the first one that takes it.
-    pub fn takes(self, at: usize, location: &str) -> bool {
-        let taken = self.rings.iter().take(at).any(|ring| ring.area.takes(location));
-        !taken && self.rings.get(at).is_none_or(|ring| ring.area.takes(location))
+    /// Returns whether a cluster belongs to the ring of that number: to the first one that takes it whole, and to those before that which
+    /// take a part of it.
+    pub fn takes(self, at: usize, cluster: &ResourceId, location: &str) -> bool {
+        let whole = |ring: &&Ring| !ring.area.divides_clusters();
+        let before = self.rings.iter().take(at).filter(whole);
+        let taken = before.map(|ring| &ring.area).any(|area| area.takes(cluster, location));
+        !taken && self.rings.get(at).is_none_or(|ring| ring.area.takes(cluster, location))
+    }
+
+    /// Returns what belongs to the ring of that number.
+    pub fn area(self, at: usize) -> &'a Area {
+        self.rings.get(at).map_or(&Area::Rest, |ring| &ring.area)
+    }
+
+    /// Returns the parts that have assignments of their own, each with the number of its ring.
+    pub fn parts(self) -> Vec<(usize, Part<'a>)> {
+        let rings = self.rings.iter().enumerate();
+        rings
+            .flat_map(|(at, ring)| ring.area.parts().into_iter().map(move |part| (at, part)))
+            .collect()
     }
 
     /// Returns the locations of the first rings, so many of them.
@@ -133,7 +149,7 @@ impl<'a> Ladder<'a> {
         areas
             .flat_map(|area| match area {
                 Area::Locations(locations) => locations.as_slice(),
-                Area::Rest => &[],
+                Area::Scopes(_) | Area::Namespaces(_) | Area::Rest => &[],
             })
             .map(String::as_str)
             .collect()
@@ -154,6 +170,7 @@ impl<'a> Ladder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Scope;
 
     fn ring(name: &str, area: Area) -> Ring {
         Ring {
@@ -190,9 +207,32 @@ mod tests {
             ring("broad", Area::Rest),
         ];
         let ladder = Ladder::new(&rings);
-        let takes = |location| [0, 1].map(|at| ladder.takes(at, location));
+        let cluster = ResourceId::parse("/subscriptions/s/x/c").unwrap();
+        let takes = |location| [0, 1].map(|at| ladder.takes(at, &cluster, location));
         assert_eq!(takes("North Europe"), [true, false]);
         assert_eq!(takes("westeurope"), [false, true]);
+    }
+
+    #[test]
+    fn namespaces_take_a_part_of_every_cluster_that_is_not_closed_before_and_leave_the_rest() {
+        let rings = [
+            ring("canary", Area::Locations(vec!["northeurope".into()])),
+            ring("shop", Area::Namespaces(vec!["shop".into()])),
+            ring("group", Area::Scopes(vec![Scope::Subscription("s".into())])),
+        ];
+        let ladder = Ladder::new(&rings);
+        let takes = |id: &str, location: &str| {
+            let cluster = ResourceId::parse(id).unwrap();
+            [0, 1, 2, 3].map(|at| ladder.takes(at, &cluster, location))
+        };
+        assert_eq!(
+            takes("/subscriptions/s/x/c", "northeurope"),
+            [true, false, false, false]
+        );
+        assert_eq!(takes("/subscriptions/s/x/c", "westeurope"), [false, true, true, false]);
+        assert_eq!(takes("/subscriptions/t/x/c", "westeurope"), [false, true, false, true]);
+        let rings: Vec<usize> = ladder.parts().into_iter().map(|(at, _)| at).collect();
+        assert_eq!(rings, [1, 2]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The ladder on made-up evidence.
 
 use super::*;
-use crate::model::{Area, Ring, Stage};
+use crate::model::{Area, Ring, Scope, Stage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -70,6 +70,7 @@ struct Case {
     soak: u64,
     max: u64,
     evidence: Option<GateEvidence>,
+    parts: Vec<(usize, Option<GateEvidence>)>,
     uncovered: Vec<Uncovered>,
     stopped_hold: bool,
     source: Option<Source>,
@@ -88,6 +89,7 @@ impl Default for Case {
             soak: DAY,
             max: 0,
             evidence: Some(healthy(0, 10 * DAY)),
+            parts: Vec::new(),
             uncovered: Vec::new(),
             stopped_hold: true,
             source: None,
@@ -101,6 +103,7 @@ impl Default for Case {
 
 impl Case {
     fn decide(&self) -> Decision {
+        let parts: Vec<_> = self.parts.iter().map(|(ring, heard)| (*ring, heard.as_ref())).collect();
         decide(&Question {
             target: self.target,
             ladder: Ladder::new(&self.rings),
@@ -109,6 +112,7 @@ impl Case {
             settle: SETTLE,
             max_violations: self.max,
             evidence: self.evidence.as_ref(),
+            parts: &parts,
             uncovered: &self.uncovered,
             stopped_hold: self.stopped_hold,
             source: self.source.as_ref(),
@@ -304,6 +308,80 @@ fn a_ring_is_held_by_itself_and_by_those_within_only() {
     assert_eq!(refused.decide().position, Position::Rings(2));
 }
 
+/// A ring of namespaces, one of a scope, and the rest.
+fn mixed() -> Vec<Ring> {
+    let ring = |name: &str, area| Ring {
+        name: name.to_owned(),
+        area,
+    };
+    vec![
+        ring("shop", Area::Namespaces(vec!["shop".into()])),
+        ring("group", Area::Scopes(vec![Scope::Subscription("s".into())])),
+        ring("all", Area::Rest),
+    ]
+}
+
+#[test]
+fn a_ring_of_namespaces_is_decided_on_its_own_records() {
+    let violating = |count| {
+        let mut evidence = healthy(0, 10 * DAY);
+        evidence.clusters[3].members.get_mut("a").unwrap().violations = Count::exactly(count);
+        evidence
+    };
+    let case = |parts| Case {
+        rings: mixed(),
+        evidence: Some(violating(7)),
+        parts,
+        ..Case::default()
+    };
+    assert_eq!(case(vec![]).guards(), [Guard::Evidence]);
+    assert_eq!(case(vec![(0, None)]).guards(), [Guard::Evidence]);
+    assert_eq!(case(vec![(1, Some(violating(0)))]).guards(), [Guard::Evidence]);
+    assert_eq!(
+        case(vec![(0, Some(violating(2)))]).holds(),
+        ["violations: 2 violations in shop, and none is allowed: c-japaneast (2)"]
+    );
+    assert_eq!(
+        case(vec![(0, Some(violating(0)))]).decide().position,
+        Position::Rings(1)
+    );
+}
+
+#[test]
+fn a_closed_ring_is_sound_only_if_each_of_its_assignments_is() {
+    let case = |parts| Case {
+        rings: mixed(),
+        standing: Some(standing(Position::Rings(2), Position::Rings(2), 0)),
+        parts,
+        ..Case::default()
+    };
+    let broken = || {
+        let mut evidence = healthy(0, 10 * DAY);
+        evidence.clusters[0].members.get_mut("a").unwrap().state = MemberState::Conflict;
+        Some(evidence)
+    };
+    let sound = || Some(healthy(0, 10 * DAY));
+    assert_eq!(case(vec![(0, sound()), (1, sound())]).decide().position, Position::Deny);
+    for (parts, ring) in [
+        (
+            vec![(0, broken()), (1, sound())],
+            "shop: c-northeurope (conflict of `a`)",
+        ),
+        (
+            vec![(0, sound()), (1, broken())],
+            "group: c-northeurope (conflict of `a`)",
+        ),
+        (
+            vec![(0, sound()), (1, sound()), (1, None)],
+            "group: no compliance data read",
+        ),
+        (vec![(1, sound())], "shop: no compliance data read"),
+    ] {
+        let expected = format!("inner-ring: a ring that is closed already is not sound: {ring}");
+        assert_eq!(case(parts).holds(), [expected]);
+    }
+}
+
 #[test]
 fn a_guard_opens_when_it_said_it_would() {
     let soaking = |now| Case {
@@ -403,6 +481,7 @@ fn a_predecessor_goes_only_when_it_is_overtaken_and_its_successor_is_heard_of() 
             settle: SETTLE,
             max_violations: 0,
             evidence: case.evidence.as_ref(),
+            parts: &[],
             uncovered: &[],
             stopped_hold: true,
             source: None,
@@ -547,8 +626,9 @@ proptest! {
             prop_assert!(read, "no data is not compliant");
             let closes = ladder.closed(stays);
             for (at_cluster, harm) in harms {
-                let here = ladder.takes(closes, PLACES[at_cluster]);
-                let within = (0..closes).any(|ring| ladder.takes(ring, PLACES[at_cluster]));
+                let cluster = ResourceId::parse("/subscriptions/s/x/c").unwrap();
+                let here = ladder.takes(closes, &cluster, PLACES[at_cluster]);
+                let within = (0..closes).any(|ring| ladder.takes(ring, &cluster, PLACES[at_cluster]));
                 let violation = matches!(harm, Harm::Violation | Harm::Cap);
                 prop_assert!(!here || violation, "{harm:?} of its own ring");
                 prop_assert!(!(here && matches!(harm, Harm::Cap)), "{harm:?} of its own ring");
@@ -556,6 +636,57 @@ proptest! {
             }
             let stood = since.filter(|_| marked == live).map(|day| 10u64.checked_sub(day));
             prop_assert!(soak == 0 || matches!(stood, Some(Some(days)) if days >= soak));
+        }
+    }
+
+    #[test]
+    fn whatever_the_rings_are_made_of_a_step_needs_sound_evidence_of_its_own_part(
+        order in prop::sample::subsequence(vec![0usize, 1, 2], 0..=3), live in 0usize..4, harm_at in prop::option::of(0usize..4),
+    ) {
+        let kinds = [
+            Area::Namespaces(vec!["shop".into()]),
+            Area::Scopes(vec![Scope::Subscription("s".into())]),
+            Area::Locations(vec!["northeurope".into()]),
+        ];
+        let rings: Vec<Ring> = order.iter().map(|kind| Ring { name: format!("r{kind}"), area: kinds[*kind].clone() }).collect();
+        let ladder = Ladder::new(&rings);
+        let live = ladder.positions()[1..][live.min(ladder.steps())];
+        // The whole, and each part by the number of its ring; one of them is in conflict everywhere.
+        let heard = |at: usize| {
+            let mut evidence = healthy(0, 10 * DAY);
+            if harm_at == Some(at) {
+                evidence.clusters.iter_mut().for_each(|cluster| {
+                    cluster.members.get_mut("a").unwrap().state = MemberState::Conflict;
+                });
+            }
+            evidence
+        };
+        let closed = ladder.closed(live);
+        let parts = ladder.parts().into_iter().filter(|(ring, _)| rings[*ring].area.divides_clusters() || *ring < closed);
+        let parts: Vec<_> = parts.map(|(ring, _)| (ring, Some(heard(ring)))).collect();
+        let case = Case {
+            rings: rings.clone(), standing: Some(standing(live, live, 0)), evidence: Some(heard(3)), parts, ..Case::default()
+        };
+        let decision = case.decide();
+        prop_assert_eq!(&decision, &case.decide());
+        let next = ladder.next(live).unwrap_or(live);
+        let decisive = |ring: usize| if ladder.area(ring).divides_clusters() { vec![ring] } else { vec![3] };
+        let acts = |ring: usize| match ladder.area(ring) {
+            Area::Scopes(_) => vec![3, ring],
+            _ => decisive(ring),
+        };
+        let matters: Vec<usize> = (0..closed).flat_map(acts).chain(decisive(closed)).collect();
+        let any = |ring: usize| PLACES.iter().any(|place| {
+            ladder.takes(ring, &ResourceId::parse(&format!("/subscriptions/s/x/c-{place}")).unwrap(), place)
+        });
+        // A ring without a cluster has nobody who could be unsound.
+        let all_have_clusters = (0..=closed).all(any);
+        if live == Position::Deny {
+            prop_assert_eq!(decision.position, Position::Deny);
+        } else if harm_at.is_some_and(|at| matters.contains(&at)) && all_have_clusters {
+            prop_assert_eq!(decision.position, live);
+        } else if harm_at.is_none() {
+            prop_assert_eq!(decision.position, next);
         }
     }
 

@@ -48,6 +48,7 @@ mod renamed;
 mod render;
 mod retire;
 mod revert;
+mod rings;
 mod rollout;
 mod runs;
 mod sandbox;

@@ -22,11 +22,29 @@ const RING_LOCATIONS: Key = key(
     },
     "The clusters in these locations.",
 );
+const RING_SCOPES: Key = key(
+    "scopes",
+    Shape::List {
+        item: &Shape::Text(Format::GroupScope),
+        least: 1,
+    },
+    "The clusters in these subscriptions and resource groups, which lie in the environment's scope. Each gets an assignment of its own there when the ring is closed.",
+);
+const RING_NAMESPACES: Key = key(
+    "namespaces",
+    Shape::List {
+        item: &Shape::Text(Format::Namespace),
+        least: 1,
+    },
+    "These namespaces on every cluster. They get an assignment of their own, which records what breaks the gate in them before it refuses it.",
+);
 pub(super) static RING: Table = table(
-    "One ring. Without `locations` it is all that no ring before it has, and the last one.",
+    "One ring: `locations`, `scopes` or `namespaces`. Without them it is all that no ring before it has, and the last one.",
     &[
         key("name", Shape::Text(Format::Name), "What it is called.").required(),
         RING_LOCATIONS,
+        RING_SCOPES,
+        RING_NAMESPACES,
     ],
 );
 

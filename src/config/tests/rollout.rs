@@ -25,14 +25,14 @@ fn rings_are_checked() {
             (
                 "gates:\n",
                 "rings: [{name: rest}, {name: b, locations: [westeurope]}]\ngates:\n",
-                "environments/dev.yaml:4:9 the rest is not the last ring: it has no `locations`, so it is all that is left over\n  \
-                 put it at the end, or say what belongs to it",
+                "environments/dev.yaml:4:9 the rest is not the last ring: it names nothing, so it is all that is left over\n  \
+                 put it at the end, or say with `locations`, `scopes` or `namespaces` what belongs to it",
             ),
             (
                 "gates:\n",
-                "rings: [{name: a, locations: [], scopes: []}]\ngates:\n",
+                "rings: [{name: a, locations: [], tags: []}]\ngates:\n",
                 "environments/dev.yaml:4:30 empty list: at least one entry is needed\n\
-                 environments/dev.yaml:4:34 unknown key: `scopes` is not known here\n  known: `name`, `locations`",
+                 environments/dev.yaml:4:34 unknown key: `tags` is not known here\n  known: `name`, `locations`, `scopes`, `namespaces`",
             ),
             (
                 "gates:\n",
@@ -52,6 +52,86 @@ fn rings_are_checked() {
                 "environments/dev.yaml:9:20 wrong type: expected a whole number from 0, found `-1`",
             ),
         ],
+    );
+}
+
+#[test]
+fn rings_of_scopes_lie_in_the_environment_and_apart() {
+    let sub = "subscriptions/0a000000-0000-4000-8000-000000000001";
+    let rings = |scopes: &str| format!("rings:\n  - {{name: a, scopes: [{scopes}]}}\ngates:\n");
+    let other = "subscriptions/0a000000-0000-4000-8000-000000000002";
+    check(
+        "environments/dev.yaml",
+        &[
+            (
+                "gates:\n",
+                &rings(&format!("{sub}, {other}/resourceGroups/rg")),
+                "environments/dev.yaml:5:24 ring as large as the environment: it holds all of \
+                 `subscriptions/0a000000-0000-4000-8000-000000000001`, the scope of the environment\n  \
+                 name scopes that lie in it; a ring without a key is all that is left over\n\
+                 environments/dev.yaml:5:76 ring outside the environment: it does not lie in \
+                 `subscriptions/0a000000-0000-4000-8000-000000000001`, the scope of the environment\n  \
+                 a ring is a part of its environment: name a scope in it",
+            ),
+            (
+                "gates:\n",
+                &rings(&format!("{sub}/resourceGroups/rg, {sub}/resourceGroups/RG")),
+                "environments/dev.yaml:5:94 overlapping rings: it is in ring `a` already\n  \
+                 a cluster is in one ring only; take it out of one of them",
+            ),
+            (
+                "scope: subscriptions/0a000000-0000-4000-8000-000000000001\n",
+                &format!(
+                    "scope: managementGroups/m\nrings: [{{name: a, scopes: [{sub}]}}, {{name: b, scopes: [{sub}/resourceGroups/g]}}]\n"
+                ),
+                "environments/dev.yaml:4:101 overlapping rings: `subscriptions/0a000000-0000-4000-8000-000000000001` is in ring `a`, \
+                 and one lies in the other\n  a cluster is in one ring only; take it out of one of them",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rings_of_namespaces_name_what_gates_judge_and_gates_that_can_be_divided() {
+    check(
+        "environments/dev.yaml",
+        &[
+            (
+                "gates:\n",
+                "rings:\n  - {name: a, namespaces: [kube-system, shop]}\n  - {name: b, namespaces: [shop, monitoring]}\ngates:\n",
+                "environments/dev.yaml:5:28 excluded namespace in a ring: Azure manages it, so no gate judges it\n  \
+                 take it out: closing a gate on it would refuse nothing\n\
+                 environments/dev.yaml:6:28 overlapping rings: `shop` is in ring `a` already\n  name it once\n\
+                 environments/dev.yaml:6:34 excluded namespace in a ring: `defaults.excludeNamespaces` leaves it out, so no gate \
+                 judges it\n  take it out: closing a gate on it would refuse nothing",
+            ),
+            (
+                "gates:\n",
+                "rings: [{name: a, namespaces: [shop], locations: [westeurope]}]\ngates:\n",
+                "environments/dev.yaml:4:19 ring with `locations` and `namespaces`: it has `locations` already\n  \
+                 a ring is of one kind; make two rings of it",
+            ),
+            (
+                "gates:\n  baseline:\n",
+                "rings: [{name: a, namespaces: [shop]}]\ngates:\n  baseline:\n    parameters: {namespaces: [shop]}\n",
+                "environments/dev.yaml:7:18 namespaces set by hand: the rings of the environment say which namespaces are closed \
+                 when\n  remove it, or make rings of `locations` or `scopes`",
+            ),
+        ],
+    );
+    let mut files = small_but(DEV, "gates:\n", "rings: [{name: a, namespaces: [shop]}]\ngates:\n");
+    let images = files.iter_mut().find(|file| file.path == IMAGES).unwrap();
+    let text = String::from_utf8(images.content.clone()).unwrap();
+    let fixed = text.replace(
+        "excludedContainers: [istio]",
+        "excludedContainers: [istio], namespaces: [build]",
+    );
+    images.content = fixed.into_bytes();
+    assert_eq!(
+        wrong(&files),
+        "environments/dev.yaml:11:17 gate cannot be divided: the environment has rings of namespaces, and of `images` these cannot \
+         be limited to some: `allowed`\n  make rings of `locations` or `scopes`, or a set of members that leave their parameter \
+         `namespaces` to the gate"
     );
 }
 
