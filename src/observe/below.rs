@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 /// The policy objects at a scope and below it, whole.
 const POLICY: &str = "policyresources \
 | where type in~ ('microsoft.authorization/policyassignments', 'microsoft.authorization/policyexemptions') \
-| project id, name, type, location, identity, properties, systemData \
+| project id, name, type, location, identity, properties \
 | order by id asc";
 
 /// The subscriptions that Resource Graph looks at.

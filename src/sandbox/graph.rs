@@ -52,10 +52,12 @@ impl Scopes {
 
 /// What queries found a moment ago: the pages of a result are asked for one by one.
 #[derive(Debug, Clone, Default)]
-pub struct Results(Arc<Mutex<VecDeque<(Asked, Arc<Table>)>>>);
+pub struct Results(Arc<Mutex<Kept>>);
+
+type Kept = VecDeque<(Asked, Arc<Table>)>;
 
 /// How many results are kept.
-const KEPT: usize = 8;
+const MOST: usize = 8;
 
 /// A question, and when it was asked; the same one has the same result.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +78,7 @@ impl Results {
 
     fn keep(&self, asked: Asked, table: &Arc<Table>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.truncate(KEPT - 1);
+        kept.truncate(MOST - 1);
         kept.push_front((asked, Arc::clone(table)));
     }
 }
