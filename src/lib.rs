@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`drift`], [`coverage`], [`compliance`], [`preflight`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
 //! [`view`] the only printer;
@@ -24,10 +24,13 @@ pub mod arm;
 pub mod catalog;
 pub mod clock;
 pub mod commands;
+pub mod compliance;
 pub mod config;
+pub mod coverage;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;
+pub mod drift;
 pub mod evidence;
 pub mod journal;
 pub mod kinds;

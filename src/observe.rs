@@ -6,7 +6,7 @@
 mod defender;
 mod evidence;
 
-pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again};
+pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again, history};
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;

@@ -12,7 +12,7 @@ use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
-use crate::plan::{Action, Header, Inputs, Plan, Step, make};
+use crate::plan::{Action, Finding, Header, Inputs, Plan, Required, Step, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,10 @@ pub struct Gathered {
     pub judgement: Judgement,
     /// What the positions of gates were decided on besides.
     pub controls: Controls,
+    /// What others assign of the gates' content.
+    pub overlaps: Vec<Finding>,
+    /// What is required, does not hold, and is written by somebody else.
+    pub required: Vec<Required>,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }
@@ -60,8 +64,13 @@ pub async fn gather(
     let (mut observed, (uses, live)) =
         futures::try_join!(observe(client, environment), built_ins(client, uses)).map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
-    controls.source = source(loaded, environment, connection).await;
-    let heard = evidence::heard(loaded, environment, connection, (&observed, now), gates).await?;
+    // Where no gate takes a step, nothing is decided on evidence.
+    let heard = if controls.still {
+        Evidence::default()
+    } else {
+        controls.source = source(loaded, environment, connection).await;
+        evidence::heard(loaded, environment, connection, (&observed, now), gates).await?
+    };
     controls.evidence.clone_from(&heard.gates);
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
@@ -95,6 +104,8 @@ pub async fn gather(
         held,
         findings,
         rollouts,
+        overlaps,
+        required,
     } = wanted;
     let inputs = Inputs {
         header,
@@ -118,6 +129,8 @@ pub async fn gather(
         rollouts,
         judgement,
         controls,
+        overlaps,
+        required,
         now,
     })
 }
@@ -254,7 +267,7 @@ fn not_lost(lost: &[String]) -> Result<(), CommandError> {
     ))
 }
 
-/// The clusters that would be written or are held, as Resource Graph saw them: it may be behind.
+/// The clusters that would be written, are held or lack what is required, as Resource Graph saw them: it may be behind.
 fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<ResourceId> {
     let held: Vec<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
     let differs = |id: &ResourceId| {
@@ -270,9 +283,13 @@ fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<ResourceId> {
             _ => false,
         }
     };
+    let lacks = |id: &ResourceId| {
+        let mut required = wanted.required.iter();
+        required.any(|required| required.kind == Kind::ManagedCluster && required.object == *id)
+    };
     let clusters = observed.clusters.iter().map(|cluster| &cluster.id);
     clusters
-        .filter(|id| differs(id) || held.contains(&id.name()))
+        .filter(|id| differs(id) || lacks(id) || held.contains(&id.name()))
         .cloned()
         .collect()
 }

@@ -7,7 +7,10 @@ mod bundle;
 mod catalog;
 mod check;
 mod completions;
+mod compliance;
 pub mod context;
+mod coverage;
+mod drift;
 pub mod error;
 mod evidence;
 mod failure;
@@ -23,6 +26,7 @@ mod promote;
 mod promotion;
 mod recording;
 mod render;
+mod report_file;
 mod resolving;
 mod rollout;
 mod runs;
@@ -78,6 +82,9 @@ enum Command {
     Lock(lock::Args),
     Bundle(bundle::Args),
     Status(status::Args),
+    Drift(drift::Args),
+    Coverage(coverage::Args),
+    Compliance(Box<compliance::Args>),
     Check(Box<check::Args>),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
@@ -104,6 +111,9 @@ impl Command {
             Command::Lock(_) => "lock",
             Command::Bundle(_) => "bundle",
             Command::Status(_) => "status",
+            Command::Drift(_) => "drift",
+            Command::Coverage(_) => "coverage",
+            Command::Compliance(_) => "compliance",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
@@ -170,6 +180,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Bundle(args) => bundle::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
+        Command::Drift(args) => drift::run(context, &args).await,
+        Command::Coverage(args) => coverage::run(context, &args).await,
+        Command::Compliance(args) => compliance::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,

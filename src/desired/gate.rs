@@ -157,12 +157,18 @@ impl<'a> Case<'a> {
                     (object.id.clone(), why.to_owned())
                 }),
         };
-        let beyond = match (same, sources.controls.orders.get(&gate.name)) {
+        let mut beyond = match (same, sources.controls.orders.get(&gate.name)) {
             (Some((object, _)), None | Some(Order::Pause { .. } | Order::Resume | Order::Relax { .. })) if !enables => {
                 further((ladder(sources, gate), &self.definition), object, decision.position)
             }
             _ => BTreeSet::new(),
         };
+        if sources.controls.still {
+            // Where a ring is that it was not put in, somebody closed it.
+            let ladder = ladder(sources, gate);
+            let rings = ladder.locations(ladder.steps());
+            beyond.retain(|location| !rings.contains(&location.as_str()));
+        }
         if !beyond.is_empty() {
             let names: Vec<&str> = beyond.iter().map(String::as_str).collect();
             let sentence = format!(
@@ -186,9 +192,9 @@ impl<'a> Case<'a> {
         }
         let own = &self.definition.own;
         let depends_on = own.iter().map(|own| (own.kind, own.id.clone())).collect();
-        desired
-            .findings
-            .extend(overlap::findings(sources, gate, &self.definition.id));
+        let overlaps = overlap::findings(sources, gate, &self.definition.id);
+        desired.findings.extend(overlaps.iter().cloned());
+        desired.overlaps.extend(overlaps);
         if let Some((object, _)) = same {
             desired.findings.extend(hand_made(gate, object, &body));
         }

@@ -16,7 +16,7 @@ mod role_assignment;
 
 pub use policy_assignment::{override_stages, principal_of};
 
-use crate::model::ResourceId;
+use crate::model::{ResourceId, Stage};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -274,6 +274,12 @@ impl Plane {
             Plane::Clusters => "clusters",
         }
     }
+}
+
+/// Returns the stage at which a policy assignment puts a member in a location, whether it is enforced or not; none if its effect and its
+/// overrides do not tell.
+pub fn stage_at(assignment: &Value, location: &str, member: &str) -> Option<Stage> {
+    closing::stage_at(assignment, location, member)
 }
 
 /// Returns the value at a path of keys.

@@ -42,6 +42,8 @@ pub const LAYERS: &[Layer] = &[
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic", "config"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
+    core("coverage", &["model", "manifest", "kinds", "observed", "rollout", "evidence"]),
+    core("compliance", &["model", "rollout", "evidence"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
@@ -49,6 +51,7 @@ pub const LAYERS: &[Layer] = &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "render", "observed", "rollout", "remark",
     ]),
     core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
+    core("drift", &["model", "diff", "kinds", "observed", "rollout", "plan"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
@@ -65,7 +68,7 @@ pub const LAYERS: &[Layer] = &[
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "preflight", "promotion", "admission", "journal",
+        "plan", "drift", "coverage", "compliance", "preflight", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -74,7 +77,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
