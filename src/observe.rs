@@ -4,8 +4,10 @@
 //! absent object. Must not know what should be there.
 
 mod defender;
+mod egress;
 mod evidence;
 
+pub use egress::{egress_clusters, firewall_rules};
 pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again, history};
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};

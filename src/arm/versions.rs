@@ -95,6 +95,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         ["2023-04-01", "2023-04-01", "2023-04-01"],
     ),
     (
+        "Microsoft.Network/firewallPolicies",
+        ["2024-05-01", "2023-09-01", "2023-09-01"],
+    ),
+    (
         "Microsoft.PolicyInsights/componentPolicyStates",
         ["2024-10-01", "2024-10-01", "2024-10-01"],
     ),

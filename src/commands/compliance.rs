@@ -120,6 +120,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Format::Markdown => printer.data(&view::to_markdown(&environments)),
         Format::Json => printer.data(&json(&document())),
     }
+    context.summarize(|| view::to_markdown(&environments));
     let text = |format| match format {
         FileFormat::Sarif => json(&view::to_sarif(&environments)),
         FileFormat::Junit => view::to_junit(&environments),

@@ -83,6 +83,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Format::Markdown => printer.data(&view::to_markdown(&environments)),
         Format::Json => printer.data(&json(&document())),
     }
+    context.summarize(|| view::to_markdown(&environments));
     let text = |format| match format {
         FileFormat::Sarif => json(&view::to_sarif(&environments)),
         FileFormat::Markdown => view::to_markdown(&environments),
@@ -104,6 +105,7 @@ async fn compare(
         owner: &loaded.estate.owner,
         plan: &gathered.plan,
         documents: &gathered.documents,
+        meanings: &gathered.meanings,
         observed: &gathered.observed,
         required: &gathered.required,
     });

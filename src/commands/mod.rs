@@ -11,15 +11,19 @@ mod compliance;
 pub mod context;
 mod coverage;
 mod drift;
+mod egress;
 pub mod error;
 mod evidence;
 mod failure;
 mod gather;
+mod import;
 mod init;
 mod inquiry;
 mod junit;
+mod limit_args;
 mod lock;
 mod past_guards;
+mod pipeline;
 mod plan;
 mod preflight;
 mod promote;
@@ -28,6 +32,7 @@ mod recording;
 mod render;
 mod report_file;
 mod resolving;
+mod retire;
 mod rollout;
 mod runs;
 mod sandbox;
@@ -37,6 +42,7 @@ mod show;
 mod sign_in;
 mod status;
 mod suites;
+mod summary;
 mod validate;
 mod verify;
 mod version;
@@ -68,6 +74,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Preflight(preflight::Args),
     Render(render::Args),
@@ -76,17 +83,20 @@ enum Command {
     Apply(apply::Args),
     Runs(runs::Args),
     Rollout(rollout::Args),
+    Retire(retire::Args),
     Promote(promote::Args),
     Scan(scan::Args),
     Catalog(catalog::Args),
     Lock(lock::Args),
     Bundle(bundle::Args),
+    Egress(egress::Args),
     Status(status::Args),
     Drift(drift::Args),
     Coverage(coverage::Args),
     Compliance(Box<compliance::Args>),
     Check(Box<check::Args>),
     Verify(verify::Args),
+    Pipeline(pipeline::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -97,6 +107,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Init(_) => "init",
+            Command::Import(_) => "import",
             Command::Validate(_) => "validate",
             Command::Preflight(_) => "preflight",
             Command::Render(_) => "render",
@@ -105,17 +116,20 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Runs(_) => "runs",
             Command::Rollout(_) => "rollout",
+            Command::Retire(_) => "retire",
             Command::Promote(_) => "promote",
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
             Command::Lock(_) => "lock",
             Command::Bundle(_) => "bundle",
+            Command::Egress(_) => "egress",
             Command::Status(_) => "status",
             Command::Drift(_) => "drift",
             Command::Coverage(_) => "coverage",
             Command::Compliance(_) => "compliance",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
+            Command::Pipeline(_) => "pipeline",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -166,6 +180,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::run(context, &args),
+        Command::Import(args) => import::run(context, &args).await,
         Command::Validate(args) => validate::run(context, &args),
         Command::Preflight(args) => preflight::run(context, &args).await,
         Command::Render(args) => render::run(context, &args),
@@ -174,17 +189,20 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Runs(args) => runs::run(context, &args),
         Command::Rollout(args) => rollout::run(context, &args).await,
+        Command::Retire(args) => retire::run(context, &args).await,
         Command::Promote(args) => promote::run(context, &args).await,
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
         Command::Lock(args) => lock::run(context, &args).await,
         Command::Bundle(args) => bundle::run(context, &args).await,
+        Command::Egress(args) => egress::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Coverage(args) => coverage::run(context, &args).await,
         Command::Compliance(args) => compliance::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
+        Command::Pipeline(args) => pipeline::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

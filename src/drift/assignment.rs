@@ -1,8 +1,8 @@
 //! What an assignment's mark tells of a difference: which content was applied last, and where the gate was put.
 
-use super::{Cause, Drift, Field, Inputs, What, name, state, writer};
+use super::{Cause, Drift, Field, Inputs, What, direction, name, state, writer};
 use crate::kinds::{Direction, Kind};
-use crate::model::STATE_KEY;
+use crate::model::{MARK_KEY, Mark, STATE_KEY};
 use crate::plan::{Action, Plan};
 use crate::rollout::Position;
 use serde_json::Value;
@@ -45,9 +45,17 @@ pub(super) fn contents(plan: &Plan) -> BTreeMap<&str, Content> {
     found
 }
 
-/// Returns whether two documents of an assignment say that they have one content; none where a mark does not say it.
+/// Returns whether two documents of an assignment say that they have one content, of one gate; none where a mark does not say it.
 pub(super) fn same_content(before: Option<&Value>, after: Option<&Value>) -> Option<bool> {
-    Some(state(before?)?.digest == state(after?)?.digest)
+    let (before, after) = (before?, after?);
+    let gate = |document: &Value| {
+        let text = document
+            .pointer(&format!("/properties/metadata/{MARK_KEY}"))?
+            .as_str()?;
+        Some(Mark::parse(text)?.gate)
+    };
+    // A gate that was given another name in the estate is not changed in Azure.
+    Some(state(before)?.digest == state(after)?.digest && gate(before)? == gate(after)?)
 }
 
 /// Returns who may have changed a field; none if its change says nothing of its own.
@@ -155,7 +163,7 @@ pub(super) fn additions(inputs: Inputs<'_>) -> Vec<Drift> {
             name: name(inputs.observed, *kind, id),
             gate: mark.map(|mark| mark.gate),
             cause: Cause::ByHand,
-            direction: match kind.direction(Some(&without), Some(&found)) {
+            direction: match direction(inputs, (*kind, id), Some(&without), Some(&found)) {
                 Direction::Neutral => Direction::Weakens,
                 direction => direction,
             },

@@ -9,7 +9,7 @@ mod assignment;
 mod tests;
 
 use crate::diff::changes;
-use crate::kinds::{Direction, Kind, Plane};
+use crate::kinds::{Direction, Kind, Meanings, Plane};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::{Action, Held, Plan, Required, Step};
@@ -124,6 +124,8 @@ pub struct Inputs<'a> {
     pub plan: &'a Plan,
     /// The documents that the plan is made from.
     pub documents: &'a BTreeMap<(Kind, ResourceId), Value>,
+    /// What the parameters of each document are to its rules.
+    pub meanings: &'a BTreeMap<(Kind, ResourceId), Meanings>,
     /// What is live.
     pub observed: &'a Observed,
     /// What is required and does not hold, where somebody else has to change it.
@@ -160,6 +162,18 @@ pub fn find(inputs: Inputs<'_>) -> Vec<Drift> {
         rank(one).cmp(&rank(two))
     });
     found
+}
+
+/// Returns which way an object went from what should be to what is.
+fn direction(
+    inputs: Inputs<'_>,
+    (kind, object): (Kind, &ResourceId),
+    wanted: Option<&Value>,
+    found: Option<&Value>,
+) -> Direction {
+    let unknown = Meanings::default();
+    let meanings = inputs.meanings.get(&(kind, object.clone())).unwrap_or(&unknown);
+    Direction::of(&kind.directions(wanted, found, meanings))
 }
 
 /// Returns who wrote an object last, where Azure says so.
@@ -213,7 +227,7 @@ fn of_step(inputs: Inputs<'_>, gates: &BTreeMap<&str, assignment::Content>, step
         gate: step.gate.clone(),
         cause: Cause::Unknown,
         // A plan goes from what is there to what should be; drift went the other way.
-        direction: step.kind.direction(after, before),
+        direction: direction(inputs, (step.kind, &step.object), after, before),
         fields: Vec::new(),
         writer: writer(live),
         remarks: Vec::new(),
@@ -300,7 +314,12 @@ fn lacking(inputs: Inputs<'_>, required: &Required) -> Drift {
         name: name(inputs.observed, required.kind, &required.object),
         gate: None,
         cause: Cause::Unknown,
-        direction: required.kind.direction(Some(&required.wanted), required.found.as_ref()),
+        direction: direction(
+            inputs,
+            (required.kind, &required.object),
+            Some(&required.wanted),
+            required.found.as_ref(),
+        ),
         fields: match &required.found {
             Some(found) => fields(&required.wanted, found, &|_| Some(Cause::Unknown)),
             None => Vec::new(),

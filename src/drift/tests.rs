@@ -56,6 +56,7 @@ fn plan(steps: Vec<Step>, held: Vec<Held>) -> Plan {
         steps,
         held,
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -73,6 +74,7 @@ fn step(kind: Kind, action: Action, before: Option<Value>, after: Option<Value>)
         depends_on: Vec::new(),
         action,
         direction: Direction::Neutral,
+        weakens: Vec::new(),
         reason: None,
         before,
         after,
@@ -85,6 +87,7 @@ fn found(steps: Vec<Step>, held: Vec<Held>, observed: &Observed, required: &[Req
         owner: "us",
         plan: &plan(steps, held),
         documents: &BTreeMap::new(),
+        meanings: &BTreeMap::new(),
         observed,
         required,
     })
@@ -160,6 +163,18 @@ fn a_successor_is_not_applied_unless_the_mark_says_that_its_content_was() {
     };
     assert!(replace("a", "b").starts_with("changed / not applied"));
     assert!(replace("a", "a").starts_with("changed / by hand"));
+    let mut renamed = document("deny", "a", "Deny");
+    renamed["properties"]["metadata"]["aksgate"] = json!(mark().to_text().replace("gate=g", "gate=former"));
+    let step = step(
+        kind,
+        Action::Replace,
+        Some(renamed),
+        Some(document("audit", "a", "Audit")),
+    );
+    assert!(
+        told(vec![step]).0.starts_with("changed / not applied"),
+        "the estate gave it another name"
+    );
 }
 
 #[test]
@@ -301,6 +316,7 @@ fn what_a_write_would_leave_alone_is_seen() {
         owner: "us",
         plan: &plan(vec![step(Kind::PolicyAssignment, Action::NoOp, None, None)], Vec::new()),
         documents: &documents,
+        meanings: &BTreeMap::new(),
         observed: &observed,
         required: &[],
     });

@@ -328,6 +328,7 @@ fn create(state: &mut State, call: &Call, id: &str, location: &str) -> Result<Re
         condition: super::cluster_document::Condition::Running,
         addon: None,
         gates: None,
+        outbound: "loadBalancer",
     };
     let mut document = super::cluster_document::document(state.seed, &state.tenant, &seed);
     set(

@@ -26,6 +26,8 @@ pub struct ClusterSeed {
     pub addon: Option<(&'static str, bool)>,
     /// The value of its tag `gates`.
     pub gates: Option<String>,
+    /// Its `outboundType`.
+    pub outbound: &'static str,
 }
 
 /// The condition of a cluster.
@@ -100,7 +102,7 @@ pub fn document(seed: u64, tenant: &str, cluster: &ClusterSeed) -> Value {
             "nodeResourceGroup": node_group,
             "enableRBAC": true,
             "supportPlan": "KubernetesOfficial",
-            "networkProfile": network(subscription, &node_group, &mut random),
+            "networkProfile": network(subscription, &node_group, cluster.outbound, &mut random),
             "aadProfile": {"managed": true, "adminGroupObjectIDs": [], "enableAzureRBAC": true, "tenantID": tenant},
             "maxAgentPools": 100,
             "identityProfile": {"kubeletidentity": {
@@ -139,10 +141,10 @@ pub fn document(seed: u64, tenant: &str, cluster: &ClusterSeed) -> Value {
     document
 }
 
-fn network(subscription: &str, node_group: &str, random: &mut Random) -> Value {
+fn network(subscription: &str, node_group: &str, outbound: &str, random: &mut Random) -> Value {
     json!({
         "networkPlugin": "azure", "networkPluginMode": "overlay", "networkPolicy": "cilium", "networkDataplane": "cilium",
-        "loadBalancerSku": "standard", "outboundType": "loadBalancer", "dnsServiceIP": "10.0.0.10",
+        "loadBalancerSku": "standard", "outboundType": outbound, "dnsServiceIP": "10.0.0.10",
         "podCidr": "10.244.0.0/16", "podCidrs": ["10.244.0.0/16"],
         "serviceCidr": "10.0.0.0/16", "serviceCidrs": ["10.0.0.0/16"], "ipFamilies": ["IPv4"],
         "loadBalancerProfile": {

@@ -20,6 +20,7 @@ pub mod door;
 pub mod error;
 pub mod exemption;
 pub mod faults;
+pub mod firewall;
 pub mod governance;
 pub mod graph;
 pub mod http;

@@ -123,7 +123,19 @@ pub enum Switch {
     Silence,
     /// Its add-on reports again.
     Report,
+    /// Its traffic leaves in this way from now on; one of [`OUTBOUND_TYPES`].
+    Outbound(&'static str),
 }
+
+/// The ways in which the traffic of a cluster can leave.
+pub const OUTBOUND_TYPES: [&str; 6] = [
+    "loadBalancer",
+    "managedNATGateway",
+    "userAssignedNATGateway",
+    "userDefinedRouting",
+    "none",
+    "block",
+];
 
 /// What became of a deed.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,7 +202,7 @@ pub fn work(
     })
 }
 
-/// Starts or stops a cluster, or the reports of its add-on.
+/// Starts or stops a cluster, or the reports of its add-on, or changes the way that its traffic takes.
 ///
 /// # Errors
 /// When the sandbox cannot be used, there is no such cluster, or another change of it is under way.
@@ -209,6 +221,10 @@ pub fn switch(directory: &Path, cluster: &str, switch: Switch) -> Result<Done, O
                 "another change of the cluster `{name}` is under way"
             )));
         }
+        if let Switch::Outbound(word) = switch {
+            set(&mut document, "/properties/networkProfile", "outboundType", json!(word));
+            return Ok(written(state, document));
+        }
         let code = json!(if switch == Switch::Stop { "Stopped" } else { "Running" });
         set(&mut document, "/properties/powerState", "code", code.clone());
         if let Some(Value::Array(pools)) = document.pointer_mut("/properties/agentPoolProfiles") {
@@ -216,11 +232,17 @@ pub fn switch(directory: &Path, cluster: &str, switch: Switch) -> Result<Done, O
                 set(pool, "/powerState", "code", code.clone());
             }
         }
-        let etag = state.guid();
-        set(&mut document, "", "eTag", json!(etag));
-        state.insert(document);
-        Ok(done(state, &id, None))
+        Ok(written(state, document))
     })
+}
+
+/// Puts a changed cluster in the place of the one that is there.
+fn written(state: &mut State, mut document: Value) -> Done {
+    let etag = state.guid();
+    set(&mut document, "", "eTag", json!(etag));
+    let id = text(&document, "/id").to_owned();
+    state.insert(document);
+    done(state, &id, None)
 }
 
 /// Installs a constraint template of somebody else in a cluster, of this kind of constraints, or takes it away.

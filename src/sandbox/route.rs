@@ -13,8 +13,8 @@ use super::random::hash;
 use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
 use super::{
-    access, aks_versions, arc, cluster, exemption, graph, insights, lock, policy, pricing, registration, role,
-    safeguards, tenancy, time, token, versions,
+    access, aks_versions, arc, cluster, exemption, firewall, graph, insights, lock, policy, pricing, registration,
+    role, safeguards, tenancy, time, token, versions,
 };
 
 /// A request whose path, api-version and body have been read.
@@ -230,6 +230,9 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         | "microsoft.policyinsights/remediations/cancel"
         | "microsoft.policyinsights/remediations/listdeployments" => insights::remediations(state, &call),
         "microsoft.security/pricings" => pricing::answer(state, &call),
+        "microsoft.network/firewallpolicies" | "microsoft.network/firewallpolicies/rulecollectiongroups" => {
+            firewall::answer(state, &call)
+        }
         "microsoft.containerservice/managedclusters" => cluster::answer(state, &call),
         "microsoft.containerservice/deploymentsafeguards" => safeguards::answer(state, &call),
         "microsoft.kubernetes/connectedclusters" => arc::cluster(state, &call),

@@ -10,7 +10,7 @@ use super::cluster_document::{ClusterSeed, Condition, document};
 use super::random::Random;
 use super::role::{BUILT_IN, OWNER, Role};
 use super::state::{ManagementGroup, Operation, ResourceGroup, Settings, State, Subscription, VERSION};
-use super::{arc, pricing, time};
+use super::{arc, firewall, pricing, time};
 
 /// The directory of every sandbox; its root management group has the same name.
 pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -103,6 +103,7 @@ pub fn seed(options: &SeedOptions) -> State {
     }
     arc::seed(&mut state, options.arc);
     pricing::seed(&mut state);
+    firewall::seed(&mut state);
     for document in foreign_objects() {
         state.insert(document);
     }
@@ -181,6 +182,14 @@ fn small_estate() -> Vec<ClusterSeed> {
         .filter_map(|(environment, location, condition, addon, gates)| {
             cluster_seed(environment, location, 1, condition, addon, Some(gates))
         })
+        .map(|cluster| ClusterSeed {
+            // One of them is behind the firewall of the hub.
+            outbound: match cluster.name.as_str() {
+                "aks-prod-weu-01" => "userDefinedRouting",
+                _ => cluster.outbound,
+            },
+            ..cluster
+        })
         .collect()
 }
 
@@ -227,6 +236,7 @@ fn cluster_seed(
         condition,
         addon,
         gates: gates.map(str::to_owned),
+        outbound: "loadBalancer",
     })
 }
 

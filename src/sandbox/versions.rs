@@ -24,6 +24,7 @@ const EXEMPTIONS: &[&str] = &[
     "2026-01-01-preview",
 ];
 const INSIGHTS: &[&str] = &["2019-07-01", "2019-10-01", "2021-10-01", "2024-10-01"];
+const NETWORK: &[&str] = &["2023-09-01", "2024-05-01", "2025-01-01"];
 const CLUSTERS: &[&str] = &[
     "2024-09-01",
     "2025-03-01",
@@ -118,6 +119,12 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         "pricings",
         &["2023-01-01", "2024-01-01", "2026-07-01"],
     ),
+    ("microsoft.network/firewallpolicies", "firewallPolicies", NETWORK),
+    (
+        "microsoft.network/firewallpolicies/rulecollectiongroups",
+        "firewallPolicies/ruleCollectionGroups",
+        NETWORK,
+    ),
     (
         "microsoft.containerservice/managedclusters",
         "managedClusters",
@@ -185,6 +192,7 @@ pub const NAMESPACES: &[(&str, &str)] = &[
     ("microsoft.kubernetes", "Microsoft.Kubernetes"),
     ("microsoft.kubernetesconfiguration", "Microsoft.KubernetesConfiguration"),
     ("microsoft.management", "Microsoft.Management"),
+    ("microsoft.network", "Microsoft.Network"),
     ("microsoft.policyinsights", "Microsoft.PolicyInsights"),
     ("microsoft.resourcegraph", "Microsoft.ResourceGraph"),
     ("microsoft.resources", "Microsoft.Resources"),

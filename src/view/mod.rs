@@ -11,10 +11,15 @@ pub mod coverage;
 pub mod csv;
 pub mod diagnostics;
 pub mod drift;
+pub mod egress;
+#[cfg(test)]
+mod every_day_tests;
 pub mod gates;
+pub mod import;
 pub mod junit;
 pub mod lock;
 pub mod page;
+pub mod pipeline;
 pub mod plan;
 #[cfg(test)]
 mod plan_tests;
@@ -25,6 +30,7 @@ pub mod rollout;
 pub mod runs;
 pub mod sarif;
 pub mod scan;
+pub mod service;
 pub mod status;
 pub mod text;
 pub mod verify;

@@ -41,10 +41,12 @@ pub const LAYERS: &[Layer] = &[
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic", "config"]),
+    core("adoption", &["model", "catalog", "kinds", "observed"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("coverage", &["model", "manifest", "kinds", "observed", "rollout", "evidence"]),
     core("compliance", &["model", "rollout", "evidence"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
+    core("pipeline", &["config"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
@@ -53,6 +55,7 @@ pub const LAYERS: &[Layer] = &[
     core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
     core("drift", &["model", "diff", "kinds", "observed", "rollout", "plan"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
+    core("egress", &["model", "config"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
@@ -63,12 +66,12 @@ pub const LAYERS: &[Layer] = &[
         "store", "clock",
         "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
     ]),
-    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "arm"]),
+    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
+        "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "drift", "coverage", "compliance", "preflight", "promotion", "admission", "journal",
+        "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -76,8 +79,9 @@ pub const LAYERS: &[Layer] = &[
         "rules::suite",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "preflight", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
+        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion",
+        "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::error::{CommandError, Exit};
 use super::operator_error;
 use crate::model::Timestamp;
-use crate::sandbox::operator::{self, Action, Done, Flaw, Switch, Verdict, Work};
+use crate::sandbox::operator::{self, Action, Done, Flaw, OUTBOUND_TYPES, Switch, Verdict, Work};
 use crate::view::printer::Format;
 use crate::view::text::plain;
 use clap::builder::PossibleValuesParser;
@@ -69,6 +69,9 @@ pub(super) struct SwitchArgs {
     /// Let its add-on report again
     #[arg(long)]
     report: bool,
+    /// Let its traffic leave in this way
+    #[arg(long, value_name = "TYPE", value_parser = PossibleValuesParser::new(OUTBOUND_TYPES))]
+    outbound: Option<String>,
 }
 
 /// Does something to the workloads of a cluster.
@@ -134,9 +137,14 @@ fn refusals(verdict: &Verdict) -> String {
     denials.map(|one| format!("\n  {}", plain(&one.line()))).collect()
 }
 
-/// Starts or stops a cluster, or its reports.
+/// Starts or stops a cluster, or its reports, or changes the way that its traffic takes.
 pub(super) fn switch(context: &Context, folder: &Path, cluster: &str, args: &SwitchArgs) -> Result<Exit, CommandError> {
-    let (switch, words) = if args.stop {
+    let outbound = OUTBOUND_TYPES
+        .into_iter()
+        .find(|word| args.outbound.as_deref() == Some(*word));
+    let (switch, words) = if let Some(word) = outbound {
+        (Switch::Outbound(word), "sends its traffic another way")
+    } else if args.stop {
         (Switch::Stop, "is stopped")
     } else if args.start {
         (Switch::Start, "runs")
