@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`pipeline`], [`preflight`], [`egress`], [`adoption`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`drift`], [`coverage`], [`compliance`], [`pipeline`],
+//! [`preflight`], [`egress`], [`adoption`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
 //! [`view`] the only printer;
@@ -25,10 +26,13 @@ pub mod arm;
 pub mod catalog;
 pub mod clock;
 pub mod commands;
+pub mod compliance;
 pub mod config;
+pub mod coverage;
 pub mod desired;
 pub mod diagnostic;
 pub mod diff;
+pub mod drift;
 pub mod egress;
 pub mod evidence;
 pub mod journal;

@@ -9,7 +9,7 @@ mod egress;
 mod evidence;
 
 pub use egress::{egress_clusters, firewall_rules};
-pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again};
+pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again, history};
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;

@@ -2,8 +2,9 @@
 //!
 //! Owns the records that `desired` fills in and `plan` carries. Must not know steps.
 
-use crate::kinds::Plane;
-use crate::model::Timestamp;
+use crate::kinds::{Kind, Plane};
+use crate::model::{ResourceId, Timestamp};
+use serde_json::Value;
 
 /// Something that cannot be done now.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,21 @@ pub struct Reason {
     pub sentence: String,
     /// When it ends, where that can be known.
     pub opens: Option<Timestamp>,
+}
+
+/// Something that an environment requires, does not write, and that does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Required {
+    /// What kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub object: ResourceId,
+    /// Who is to see to it: the `mode` that the environment states.
+    pub mode: &'static str,
+    /// The comparable document that is there; none if the object is absent.
+    pub found: Option<Value>,
+    /// The comparable document that is required.
+    pub wanted: Value,
 }
 
 /// Something a reader should know that is no step.

@@ -11,7 +11,7 @@ use crate::arm::{
 };
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Sleeper, SystemClock, TokioSleeper};
-use crate::config::{self, Environment, Estate, SourceFile};
+use crate::config::{self, Environment, Estate, Gate, Initiative, SourceFile};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diff::digest;
 use crate::lock::{self, Lock};
@@ -575,6 +575,20 @@ impl CheckedEstate {
 }
 
 impl LoadedEstate {
+    /// Returns whether a gate's switch is a part of the Defender plan: it has no assignment.
+    pub fn is_defender(&self, gate: &Gate) -> bool {
+        let initiative = self.estate.initiatives.get(&gate.initiative);
+        matches!(initiative, Some(Initiative::Defender { .. }))
+    }
+
+    /// Returns the environments of these names; all of them if none is named.
+    pub fn named(&self, names: &[String]) -> Result<Vec<&Environment>, CommandError> {
+        match names.is_empty() {
+            true => Ok(self.estate.environments.values().collect()),
+            false => names.iter().map(|name| self.environment(name)).collect(),
+        }
+    }
+
     /// Returns the environment of that name.
     pub fn environment(&self, name: &str) -> Result<&Environment, CommandError> {
         self.estate.environments.get(name).ok_or_else(|| {

@@ -29,7 +29,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   1    failed
   2    pending changes (plan --detailed-exitcode), missing (preflight, bundle --check,
        egress --check), lock behind (lock --check), failed tests (verify), denied (check),
-       not everything reported (scan --wait)
+       not everything reported (scan --wait), drift (drift), an open gate (coverage),
+       violations (compliance --fail-on)
   3    refused by a guard or a limit
   4    something was written, then the run was interrupted or a step was stale or failed
   5    the plan is stale: something moved since it was made
@@ -104,6 +105,11 @@ impl CommandError {
     pub fn hint(mut self, hint: impl Into<String>) -> CommandError {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Returns all that it says in one line, for a place among others.
+    pub fn into_line(self) -> String {
+        [vec![self.summary], self.detail, self.hints].concat().join(": ")
     }
 
     /// Returns this error with each cause of `source` as a line of detail.

@@ -60,6 +60,29 @@ pub(super) fn standing<'a>(
     found.collect()
 }
 
+/// Returns every assignment of the gates that judge what is let in, oldest generation first; of `gates` only, with any named.
+pub(super) fn generations<'a>(
+    owner: &'a str,
+    environment: &'a Environment,
+    observed: &'a Observed,
+    gates: &[String],
+) -> Vec<Standing<'a>> {
+    let newest = standing(owner, environment, observed, gates);
+    let found = newest.into_iter().filter(Standing::judges).flat_map(|of| {
+        let owned = observed.owned(owner, &environment.name);
+        let mut all: Vec<_> = owned
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && of.gate.answers_to(&mark.gate))
+            .collect();
+        all.sort_by_key(|(_, mark)| mark.generation);
+        all.into_iter().map(move |(assignment, _)| Standing {
+            gate: of.gate,
+            assignment,
+            state: assignment.mark_state(),
+        })
+    });
+    found.collect()
+}
+
 /// The clusters that the environment leaves out of account.
 fn ignored(environment: &Environment) -> Vec<(ResourceId, Ignored)> {
     let rules = environment

@@ -7,13 +7,13 @@ use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
 use crate::desired::{self, Controls, Desired, DesiredError, DesiredObject, GateRollout, Sources};
 use crate::evidence::Forecast;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Meanings};
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Scope, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
 use crate::plan::reverse::lets_through;
-use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Step, exceeded, make};
+use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Required, Step, exceeded, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,12 @@ pub struct Gathered {
     pub judgement: Judgement,
     /// What the positions of gates were decided on besides.
     pub controls: Controls,
+    /// What others assign of the gates' content.
+    pub overlaps: Vec<Finding>,
+    /// What is required, does not hold, and is written by somebody else.
+    pub required: Vec<Required>,
+    /// What the parameters of each document are to its rules.
+    pub meanings: BTreeMap<(Kind, ResourceId), Meanings>,
     /// Steps that a person takes whatever is heard of the clusters, by kind and object.
     pub unasked: BTreeSet<(Kind, ResourceId)>,
     /// Now, by ARM's clock.
@@ -60,13 +66,24 @@ pub async fn gather(
         None => lock::Uses::new(),
     };
     let client = &connection.client;
-    let source = async { Ok(source(loaded, environment, connection).await) };
+    // Where no gate takes a step, nothing is decided on evidence.
+    let still = controls.still;
+    let source = async {
+        Ok(match still {
+            true => None,
+            false => source(loaded, environment, connection).await,
+        })
+    };
     let (mut observed, (uses, live), source) =
         futures::try_join!(observe(client, environment), built_ins(client, uses), source)
             .map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
     controls.source = source;
-    let heard = evidence::heard(loaded, environment, connection, (&observed, now), gates).await?;
+    let heard = if controls.still {
+        Evidence::default()
+    } else {
+        evidence::heard(loaded, environment, connection, (&observed, now), gates).await?
+    };
     controls.evidence.clone_from(&heard.gates);
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
@@ -86,6 +103,8 @@ pub async fn gather(
         held,
         findings,
         rollouts,
+        overlaps,
+        required,
     } = wanted;
     let inputs = Inputs {
         header,
@@ -101,6 +120,11 @@ pub async fn gather(
     let mut plan = make(inputs);
     told_limits(&mut plan, environment, (&loaded.estate.owner, &observed), &controls);
     plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
+    let meanings = objects.iter().map(|object| {
+        let name = (object.kind, object.id.clone());
+        (name, object.meanings.clone())
+    });
+    let meanings = meanings.collect();
     let documents = objects
         .into_iter()
         .map(|object| ((object.kind, object.id), object.body))
@@ -112,6 +136,9 @@ pub async fn gather(
         rollouts,
         judgement,
         controls,
+        overlaps,
+        required,
+        meanings,
         unasked: BTreeSet::new(),
         now,
     })
@@ -329,7 +356,7 @@ fn not_lost(lost: &[String]) -> Result<(), CommandError> {
     ))
 }
 
-/// The objects that would be written or are held, and are known from Resource Graph only: it may be behind.
+/// The objects that would be written, are held or lack what is required, and are known from Resource Graph only: it may be behind.
 fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<(Kind, ResourceId)> {
     let held: BTreeSet<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
     let differs = |object: &&DesiredObject| {
@@ -343,6 +370,11 @@ fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<(Kind, ResourceId)> {
     doubtful.retain(|object| observed.unsure.contains(object));
     let held = observed.unsure.iter().filter(|(_, id)| held.contains(id.name()));
     doubtful.extend(held.cloned());
+    let lacking = wanted
+        .required
+        .iter()
+        .map(|required| (required.kind, required.object.clone()));
+    doubtful.extend(lacking.filter(|object| observed.unsure.contains(object)));
     doubtful.into_iter().collect()
 }
 

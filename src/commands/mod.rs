@@ -7,7 +7,10 @@ mod bundle;
 mod catalog;
 mod check;
 mod completions;
+mod compliance;
 pub mod context;
+mod coverage;
+mod drift;
 mod egress;
 pub mod error;
 mod evidence;
@@ -28,6 +31,7 @@ mod promote;
 mod promotion;
 mod recording;
 mod render;
+mod report_file;
 mod resolving;
 mod retire;
 mod revert;
@@ -92,6 +96,9 @@ enum Command {
     Bundle(bundle::Args),
     Egress(egress::Args),
     Status(status::Args),
+    Drift(drift::Args),
+    Coverage(coverage::Args),
+    Compliance(Box<compliance::Args>),
     Check(Box<check::Args>),
     Verify(verify::Args),
     Pipeline(pipeline::Args),
@@ -124,6 +131,9 @@ impl Command {
             Command::Bundle(_) => "bundle",
             Command::Egress(_) => "egress",
             Command::Status(_) => "status",
+            Command::Drift(_) => "drift",
+            Command::Coverage(_) => "coverage",
+            Command::Compliance(_) => "compliance",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Pipeline(_) => "pipeline",
@@ -196,6 +206,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Bundle(args) => bundle::run(context, &args).await,
         Command::Egress(args) => egress::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
+        Command::Drift(args) => drift::run(context, &args).await,
+        Command::Coverage(args) => coverage::run(context, &args).await,
+        Command::Compliance(args) => compliance::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Pipeline(args) => pipeline::run(context, &args),

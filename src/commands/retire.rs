@@ -175,6 +175,9 @@ async fn gather(
         rollouts: Vec::new(),
         judgement: Judgement::default(),
         controls,
+        overlaps: Vec::new(),
+        required: Vec::new(),
+        meanings: BTreeMap::new(),
         unasked,
         now,
     })

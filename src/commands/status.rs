@@ -4,7 +4,7 @@ use super::context::{Connection, Context, LoadedEstate, tell_calls};
 use super::error::{CommandError, Exit};
 use super::evidence;
 use super::gather::{Gathered, gather};
-use crate::config::{Environment, Initiative, InitiativeKind};
+use crate::config::{Environment, InitiativeKind};
 use crate::desired::{Controls, relaxations};
 use crate::evidence::{GateEvidence, Heard, freshness};
 use crate::kinds::Plane;
@@ -35,26 +35,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
     let loaded = context.estate()?;
-    let named: Vec<&Environment> = match args.envs.is_empty() {
-        true => loaded.estate.environments.values().collect(),
-        false => args
-            .envs
-            .iter()
-            .map(|name| loaded.environment(name))
-            .collect::<Result<_, _>>()?,
-    };
     let mut environments = Vec::new();
     let mut failed = false;
-    for environment in named {
+    for environment in loaded.named(&args.envs)? {
         let read = read(context, &loaded, environment).await;
         failed |= read.is_err();
         environments.push(view::Environment {
             name: environment.name.clone(),
             scope: environment.scope.to_string(),
-            read: read.map_err(|error| {
-                let parts = [vec![error.summary], error.detail, error.hints].concat();
-                parts.join(": ")
-            }),
+            read: read.map_err(CommandError::into_line),
         });
     }
     let exit = if failed { Exit::Failed } else { Exit::Done };
@@ -126,10 +115,7 @@ fn gate_of(
     heard: &BTreeMap<ResourceId, GateEvidence>,
     gate: &crate::config::Gate,
 ) -> Gate {
-    let is_defender = matches!(
-        loaded.estate.initiatives.get(&gate.initiative),
-        Some(Initiative::Defender { .. })
-    );
+    let is_defender = loaded.is_defender(gate);
     let way = gathered.rollouts.iter().find(|way| way.gate == gate.name);
     let stands = way.and_then(|way| way.stands).unwrap_or(Position::Off);
     let named = |position: Position| {

@@ -5,7 +5,7 @@ use crate::config::Mode;
 use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::ResourceId;
 use crate::observed::{ArcCluster, LiveObject, Observed};
-use crate::remark::Finding;
+use crate::remark::{Finding, Required};
 use crate::rollout::Uncovered;
 use serde_json::Value;
 
@@ -62,7 +62,24 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             }
             continue;
         }
+        let Some(id) = ResourceId::parse(&format!(
+            "{}/providers/Microsoft.KubernetesConfiguration/extensions/azurepolicy",
+            cluster.id
+        )) else {
+            continue;
+        };
+        let kind = Kind::KubernetesExtension;
         if mode != Mode::Manage {
+            let wanted = sources
+                .renderer
+                .kubernetes_extension(sources.environment, cluster.id.as_str())?;
+            desired.required.push(Required {
+                kind,
+                object: id,
+                mode: mode.name(),
+                found: None,
+                wanted: kind.comparable(&wanted),
+            });
             let sentence = format!(
                 "it has no policy extension, and is required to; `mode: {}` never writes it",
                 mode.name()
@@ -70,13 +87,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             desired.findings.push(finding(sentence));
             continue;
         }
-        let Some(id) = ResourceId::parse(&format!(
-            "{}/providers/Microsoft.KubernetesConfiguration/extensions/azurepolicy",
-            cluster.id
-        )) else {
-            continue;
-        };
-        let taken = sources.observed.get(Kind::KubernetesExtension, &id);
+        let taken = sources.observed.get(kind, &id);
         let blocked = match taken {
             Some(other) => Some(format!(
                 "an extension of type `{}` has the name `azurepolicy`",
@@ -93,7 +104,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             continue;
         }
         desired.objects.push(DesiredObject {
-            kind: Kind::KubernetesExtension,
+            kind,
             body: sources
                 .renderer
                 .kubernetes_extension(sources.environment, cluster.id.as_str())?,

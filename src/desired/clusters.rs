@@ -6,7 +6,7 @@ use crate::config::{Clusters, Environment, Mode};
 use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::ResourceId;
 use crate::observed::{Cluster, Observed};
-use crate::remark::Finding;
+use crate::remark::{Finding, Required};
 use crate::render::{ClusterParts, SensorPart};
 use crate::rollout::Uncovered;
 use serde_json::Value;
@@ -210,6 +210,13 @@ fn one(
             (mode, _) => {
                 if let Some((before, after)) = changes {
                     desired.findings.extend(required(name, mode, &before, &after));
+                    desired.required.push(Required {
+                        kind,
+                        object: cluster.id.clone(),
+                        mode: mode.name(),
+                        found: Some(before),
+                        wanted: after,
+                    });
                 }
             }
         }

@@ -184,12 +184,18 @@ impl<'a> Case<'a> {
                     (object.id.clone(), why.to_owned())
                 }),
         };
-        let beyond = match (same, sources.controls.orders.get(&gate.name)) {
+        let mut beyond = match (same, sources.controls.orders.get(&gate.name)) {
             (Some((object, _)), None | Some(Order::Relax { .. })) if !enables => {
                 further((ladder(sources, gate), &self.definition), object, decision.position)
             }
             _ => BTreeSet::new(),
         };
+        if sources.controls.still {
+            // Where a ring is that it was not put in, somebody closed it.
+            let ladder = ladder(sources, gate);
+            let rings = ladder.locations(ladder.steps());
+            beyond.retain(|location| !rings.contains(&location.as_str()));
+        }
         if !beyond.is_empty() {
             let names: Vec<&str> = beyond.iter().map(String::as_str).collect();
             let sentence = format!(
@@ -220,9 +226,9 @@ impl<'a> Case<'a> {
         };
         let denying = self.add_parts(desired, &parts, whole, &depends_on)?;
         depends_on.extend(denying);
-        desired
-            .findings
-            .extend(overlap::findings(sources, gate, &self.definition.id));
+        let overlaps = overlap::findings(sources, gate, &self.definition.id);
+        desired.findings.extend(overlaps.iter().cloned());
+        desired.overlaps.extend(overlaps);
         if let Some((object, _)) = same {
             desired.findings.extend(hand_made(gate, object, &body));
         }

@@ -34,7 +34,7 @@ use crate::kinds::{Kind, Meanings, Plane};
 use crate::lock::Unaccepted;
 use crate::model::{ResourceId, Scope, Timestamp};
 use crate::observed::Observed;
-use crate::remark::{Finding, Held};
+use crate::remark::{Finding, Held, Required};
 use crate::render::Renderer;
 use crate::rollout::Uncovered;
 use serde_json::Value;
@@ -70,6 +70,10 @@ pub struct Desired {
     pub findings: Vec<Finding>,
     /// Where its gates stand on their way.
     pub rollouts: Vec<GateRollout>,
+    /// Of the findings those that tell what others assign of a gate's content.
+    pub overlaps: Vec<Finding>,
+    /// What is required and does not hold, where somebody else has to change it.
+    pub required: Vec<Required>,
 }
 
 /// What the objects are made from.

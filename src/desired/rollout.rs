@@ -24,6 +24,8 @@ pub struct Controls {
     pub overrides: Vec<(Guard, String)>,
     /// What a person asks for a gate, by its name.
     pub orders: BTreeMap<String, Order>,
+    /// Whether every gate is to stand where its mark says that it was put: then whatever differs was changed, and no step is due.
+    pub still: bool,
 }
 
 impl Controls {
@@ -32,6 +34,14 @@ impl Controls {
         Controls {
             approved: true,
             ..Controls::default()
+        }
+    }
+
+    /// Returns the controls of a comparison: every gate is to stand where it was put.
+    pub fn still() -> Controls {
+        Controls {
+            still: true,
+            ..Controls::shown()
         }
     }
 
@@ -192,6 +202,18 @@ pub(super) fn ask<T>(sources: Sources<'_>, gate: &Gate, known: &Known<'_>, then:
 
 /// Decides where a gate goes now; what a person asks for comes first.
 pub(super) fn decision(sources: Sources<'_>, gate: &Gate, known: &Known<'_>) -> Decision {
+    if sources.controls.still {
+        let put = known
+            .standing
+            .as_ref()
+            .map(|standing| standing.marked.unwrap_or(standing.position));
+        return Decision {
+            position: put.unwrap_or(Position::Audit).max(Position::Audit),
+            held: None,
+            overridden: Vec::new(),
+            remark: None,
+        };
+    }
     let mut decision = ask(sources, gate, known, |question| match gate.kind {
         InitiativeKind::Admission => decide(question),
         InitiativeKind::Enablement => {

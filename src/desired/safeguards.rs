@@ -6,7 +6,7 @@ use crate::config::{Gate, Initiative, Mode, Safeguards};
 use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{ResourceId, Stage};
 use crate::observed::Cluster;
-use crate::remark::Finding;
+use crate::remark::{Finding, Required};
 use crate::render::safeguards_content;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -91,6 +91,15 @@ fn one(
     if safeguards.mode != Mode::Manage {
         let none = Value::Object(serde_json::Map::new());
         let found = required(name, safeguards.mode, before.as_ref().unwrap_or(&none), &after);
+        if !holds {
+            desired.required.push(Required {
+                kind,
+                object: id,
+                mode: safeguards.mode.name(),
+                found: before,
+                wanted: after,
+            });
+        }
         desired.findings.extend(found.into_iter().map(|finding| Finding {
             sentence: format!("deployment safeguards: {}", finding.sentence),
             ..finding

@@ -67,8 +67,13 @@ pub struct Exempted {
 impl Exempted {
     /// Returns whether a cluster lies in it.
     pub fn covers(&self, cluster: &ClusterFacts) -> bool {
-        let here = |location: &String| same_location(location, &cluster.location);
-        cluster.id.is_within(&self.scope) && (self.locations.is_empty() || self.locations.iter().any(here))
+        self.takes(&cluster.id, &cluster.location)
+    }
+
+    /// Returns whether a cluster of that id, in that location, lies in it.
+    pub fn takes(&self, cluster: &ResourceId, location: &str) -> bool {
+        let here = |named: &String| same_location(named, location);
+        cluster.is_within(&self.scope) && (self.locations.is_empty() || self.locations.iter().any(here))
     }
 
     /// Returns whether it lets a cluster off a member.

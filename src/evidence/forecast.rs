@@ -205,7 +205,7 @@ fn is_random(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
 }
 
 /// Returns the workload that an object belongs to: its kind and name, and whether these are guessed from its name.
-fn workload(component: &Component) -> (String, String, bool) {
+pub(super) fn workload(component: &Component) -> (String, String, bool) {
     let name = component.name.as_str();
     let is = |kind: &str| component.kind.eq_ignore_ascii_case(kind);
     let guess = |kind: &str, name: &str| (kind.to_owned(), name.to_owned(), true);

@@ -7,6 +7,7 @@
 //! taken from it alone. A *component* names one object in the cluster that breaks it: these count and name violations, and say nothing of
 //! what is not there.
 
+mod broken;
 mod facts;
 mod forecast;
 mod judge;
@@ -18,6 +19,7 @@ mod tests;
 pub use crate::rollout::{
     ClusterEvidence, Count, Coverage, GateEvidence, MemberEvidence, MemberState, SETTLE, TOO_OLD,
 };
+pub use broken::{Broken, broken};
 pub use facts::{ClusterFacts, Condition, Exempted, Ignored, Member, changed, cluster_facts, exemptions, members};
 pub use forecast::{Forecast, Hit, Place, forecast};
 pub use judge::{Namespaces, Question, judge};

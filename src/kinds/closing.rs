@@ -95,6 +95,11 @@ pub(super) fn closes_further(before: Option<&Value>, after: &Value) -> bool {
     denies && !matches!(change, Some(Some(Direction::Neutral | Direction::Weakens)))
 }
 
+/// Returns the stage at which an assignment puts a member in a location; none if that cannot be told.
+pub(super) fn stage_at(assignment: &Value, location: &str, member: &str) -> Option<Stage> {
+    Some(Closing::read(assignment)?.stage(&location.to_lowercase().replace(' ', ""), &member.to_lowercase()))
+}
+
 impl Closing {
     fn read(assignment: &Value) -> Option<Closing> {
         let effect = at(assignment, &["properties", "parameters", "effect", "value"])?.as_str()?;

@@ -20,7 +20,7 @@ mod role_assignment;
 pub use direction::{Direction, FieldDirection, Meanings};
 pub use policy_assignment::{override_stages, principal_of};
 
-use crate::model::ResourceId;
+use crate::model::{ResourceId, Stage};
 use serde_json::{Map, Value, json};
 
 /// The key of a value that is known only after another object has been written: in a document that object's id, in a plan its step.
@@ -250,6 +250,12 @@ impl Plane {
             Plane::Clusters => "clusters",
         }
     }
+}
+
+/// Returns the stage at which a policy assignment puts a member in a location, whether it is enforced or not; none if its effect and its
+/// overrides do not tell.
+pub fn stage_at(assignment: &Value, location: &str, member: &str) -> Option<Stage> {
+    closing::stage_at(assignment, location, member)
 }
 
 /// Returns the value at a path of keys.

@@ -240,6 +240,35 @@ async fn states(client: &Client, assignment: &LiveObject, now: Timestamp) -> Res
     Ok(rows.iter().map(StateRow::parse).collect::<Result<_, RowError>>()?)
 }
 
+/// Reads what Policy Insights kept of clusters for a time before now, for some assignments: a call for each cluster, in their order.
+///
+/// # Errors
+/// A call that fails, a row that cannot be read.
+pub async fn history(
+    client: &Client,
+    clusters: &[&ResourceId],
+    assignments: &[&ResourceId],
+    (back, now): (Period, Timestamp),
+) -> Result<Vec<Vec<StateRow>>, EvidenceError> {
+    let named: Vec<String> = assignments
+        .iter()
+        .map(|assignment| format!("policyAssignmentId eq {}", quoted(&assignment.key())))
+        .collect();
+    let filter = named.join(" or ");
+    let back = i64::try_from(back.seconds()).unwrap_or(i64::MAX);
+    let from = Timestamp::from_seconds(now.seconds().saturating_sub(back)).to_string();
+    let (filter, from) = (filter.as_str(), from.as_str());
+    let reads = stream::iter(clusters.iter().map(|cluster| async move {
+        let path = format!("{cluster}/providers/Microsoft.PolicyInsights/policyStates/default/queryResults");
+        let rows = client
+            .list_by_post(&path, &[("$from", from), ("$filter", filter)])
+            .await?;
+        let rows: Result<Vec<StateRow>, RowError> = rows.iter().map(StateRow::parse).collect();
+        Ok::<_, EvidenceError>(rows?)
+    }));
+    reads.buffered(AT_ONCE).try_collect().await
+}
+
 /// The objects that break members of an assignment, from Policy Insights.
 ///
 /// It answers for a subscription at most and in one page. Where that is full, each cluster is asked for, and where that is full each

@@ -20,7 +20,7 @@ use crate::evidence::Forecast;
 use crate::kinds::{Direction, FieldDirection, Kind, Plane};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observed::Fingerprint;
-pub use crate::remark::{Finding, Held, Reason};
+pub use crate::remark::{Finding, Held, Reason, Required};
 use serde_json::Value;
 use std::fmt;
 

@@ -33,7 +33,7 @@ impl Page {
             0 => 0,
             width => width.saturating_sub(indent).max(16),
         };
-        for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
+        for line in lines(text, room, hang.saturating_sub(indent)) {
             let _ = writeln!(self.out, "{:indent$}{line}", "");
         }
     }
@@ -44,7 +44,7 @@ impl Page {
             0 => 0,
             width => width.saturating_sub(indent).max(16),
         };
-        for line in wrap(&plain(text), room, hang.saturating_sub(indent)) {
+        for line in lines(text, room, hang.saturating_sub(indent)) {
             let text = line.trim_start();
             let margin = indent + columns(&line) - columns(text);
             let _ = writeln!(self.out, "{:margin$}{}", "", paint(text));
@@ -54,7 +54,7 @@ impl Page {
     /// Writes a heading.
     pub fn heading(&mut self, text: &str) {
         let paint = self.layout.paint;
-        for line in wrap(&plain(text), self.layout.width, 2) {
+        for line in lines(text, self.layout.width, 2) {
             let _ = writeln!(self.out, "{}", paint.bold(&line));
         }
     }
@@ -65,4 +65,10 @@ impl Page {
             self.put(2, 13, &format!("{label:<10} {text}"));
         }
     }
+}
+
+/// Breaks a text into lines, none of which is a command to a pipeline's log.
+fn lines(text: &str, width: usize, indent: usize) -> Vec<String> {
+    let broken = wrap(&plain(text), width, indent);
+    broken.iter().map(|line| plain(line)).collect()
 }

@@ -43,6 +43,8 @@ pub const LAYERS: &[Layer] = &[
     core("rollout", &["model", "diagnostic", "config"]),
     core("adoption", &["model", "catalog", "kinds", "observed"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
+    core("coverage", &["model", "manifest", "kinds", "observed", "rollout", "evidence"]),
+    core("compliance", &["model", "rollout", "evidence"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
     core("pipeline", &["config"]),
     core("remark", &["model", "kinds"]),
@@ -51,6 +53,7 @@ pub const LAYERS: &[Layer] = &[
         "model", "diagnostic", "diff", "catalog", "config", "lock", "kinds", "render", "observed", "rollout", "remark",
     ]),
     core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
+    core("drift", &["model", "diff", "kinds", "observed", "rollout", "plan"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("egress", &["model", "config"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
@@ -68,7 +71,7 @@ pub const LAYERS: &[Layer] = &[
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "pipeline", "preflight", "egress", "promotion", "admission", "journal",
+        "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -77,7 +80,8 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "pipeline", "preflight", "egress", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion",
+        "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.

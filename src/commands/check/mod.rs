@@ -9,9 +9,10 @@ mod stream;
 use super::context::Context;
 use super::error::{CommandError, Exit};
 use super::gather::known_gates;
+use super::report_file::{FileFormat, ReportFile};
 use crate::admission::judge;
 use crate::admission::report::{Conclusion, Position, Report};
-use output::{AnnotationsFor, ReportFile};
+use output::AnnotationsFor;
 use settings::SettingsArgs;
 use std::path::PathBuf;
 
@@ -56,12 +57,20 @@ pub(super) struct Args {
     #[command(flatten)]
     settings: SettingsArgs,
     /// Write the result to a file too; can be given more than once
-    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::one_of(&FORMATS))]
     report: Vec<ReportFile>,
     /// Show what is found as annotations of a pipeline, on standard error
     #[arg(long, value_enum, value_name = "SERVICE")]
     annotations: Option<AnnotationsFor>,
 }
+
+/// The forms of files that it writes.
+const FORMATS: [FileFormat; 4] = [
+    FileFormat::Sarif,
+    FileFormat::Junit,
+    FileFormat::Json,
+    FileFormat::Markdown,
+];
 
 /// Which position of the gates is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -3,53 +3,14 @@
 use crate::admission::report::Report;
 use crate::commands::context::Context;
 use crate::commands::error::{CommandError, Exit};
+use crate::commands::report_file::{FileFormat, ReportFile};
 use crate::config::SourceFile;
-use crate::store;
 use crate::view::check as view;
 use crate::view::page::Layout;
 use crate::view::printer::{Format, Verbosity};
 use crate::view::service::Service;
 use crate::view::text::json;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-
-/// A file that is written beside what is printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ReportFile {
-    format: FileFormat,
-    path: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FileFormat {
-    Sarif,
-    Junit,
-    Json,
-    Markdown,
-}
-
-const FORMATS: [(&str, FileFormat); 4] = [
-    ("sarif", FileFormat::Sarif),
-    ("junit", FileFormat::Junit),
-    ("json", FileFormat::Json),
-    ("markdown", FileFormat::Markdown),
-];
-
-impl ReportFile {
-    /// Reads `FORMAT=FILE`.
-    pub(super) fn parse(text: &str) -> Result<ReportFile, String> {
-        let (name, path) = text.split_once('=').ok_or("write it like `sarif=check.sarif`")?;
-        let found = FORMATS.iter().find(|(known, _)| *known == name);
-        let (_, format) = found.ok_or_else(|| format!("`{name}` is none of sarif, junit, json and markdown"))?;
-        if path.is_empty() || path == "-" {
-            return Err("it names no file".to_owned());
-        }
-        Ok(ReportFile {
-            format: *format,
-            path: PathBuf::from(path),
-        })
-    }
-}
 
 /// Whose annotations are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -112,16 +73,11 @@ pub(super) fn annotate(context: &Context, report: &Report, wanted: Option<Annota
 
 /// Writes the files that were asked for.
 pub(super) fn write(report: &Report, files: &[ReportFile], exit: Exit) -> Result<(), CommandError> {
-    for file in files {
-        let text = match file.format {
-            FileFormat::Sarif => json(&view::to_sarif(report)),
-            FileFormat::Junit => view::to_junit(report),
-            FileFormat::Json => json(&document(report, exit)),
-            FileFormat::Markdown => view::to_markdown(report),
-        };
-        store::replace(&file.path, text.as_bytes()).map_err(|error| {
-            CommandError::failed(format!("`{}` cannot be written", file.path.display())).detail(error.to_string())
-        })?;
-    }
-    Ok(())
+    let text = |format| match format {
+        FileFormat::Sarif => json(&view::to_sarif(report)),
+        FileFormat::Junit => view::to_junit(report),
+        FileFormat::Markdown => view::to_markdown(report),
+        FileFormat::Json | FileFormat::Csv => json(&document(report, exit)),
+    };
+    files.iter().try_for_each(|file| file.write(&text))
 }

@@ -16,7 +16,7 @@ use crate::config::{Cloud, DefenderContainers, Gate, Initiative, Mode};
 use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{DEFENDER_EXTENSIONS, ResourceId};
 use crate::observed::{LiveObject, Observed, Subscription};
-use crate::remark::Finding;
+use crate::remark::{Finding, Required};
 use serde_json::{Value, json};
 
 /// Returns whether a gate's switch is a part of the Defender plan: it has no assignment.
@@ -97,8 +97,24 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
                 desired
                     .findings
                     .extend(required(&subscription.name, mode, &before, &after));
+                if before != after {
+                    desired.required.push(Required {
+                        kind,
+                        object: id,
+                        mode: mode.name(),
+                        found: Some(before),
+                        wanted: after,
+                    });
+                }
             }
             (mode, None, _) => {
+                desired.required.push(Required {
+                    kind,
+                    object: id,
+                    mode: mode.name(),
+                    found: None,
+                    wanted: after,
+                });
                 let sentence = format!(
                     "azure knows no Defender plan `Containers` here, which `mode: {}` cannot make",
                     mode.name()

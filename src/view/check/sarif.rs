@@ -3,6 +3,7 @@
 use super::{closing, consequence, gap, help_uri};
 use crate::admission::report::{Finding, Member, Object, Report, Verdict};
 use crate::diff::digest;
+use crate::view::sarif::{Run, envelope, sentence};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -42,29 +43,17 @@ pub fn to_sarif(report: &Report) -> Value {
         }));
     }
     let read = report.unread.is_empty() && report.judged > 0 && !report.not_evaluated().iter().any(|gap| gap.is_open());
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "aksgate",
-                "version": env!("CARGO_PKG_VERSION"),
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-                "notifications": [
-                    {"id": "unread", "shortDescription": {"text": "A document could not be read."}},
-                    {"id": "not-evaluated", "shortDescription": {"text": "A rule could not be evaluated."}},
-                ],
-            }},
-            "automationDetails": {"id": format!("aksgate/{}/{}/", report.environment, report.position.name())},
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{
-                "executionSuccessful": read,
-                "toolExecutionNotifications": notes,
-            }],
-            "results": results,
-            "properties": {"conclusion": closing(report), "findingsNotListed": report.omitted},
-        }],
+    envelope(Run {
+        id: format!("aksgate/{}/{}/", report.environment, report.position.name()),
+        rules,
+        kinds_of_notes: json!([
+            {"id": "unread", "shortDescription": {"text": "A document could not be read."}},
+            {"id": "not-evaluated", "shortDescription": {"text": "A rule could not be evaluated."}},
+        ]),
+        successful: read,
+        notes,
+        results,
+        properties: json!({"conclusion": closing(report), "findingsNotListed": report.omitted}),
     })
 }
 
@@ -162,13 +151,4 @@ fn uri(file: &str) -> String {
         }
     }
     out
-}
-
-/// Returns a text as a sentence.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    match text.ends_with(['.', '!', '?']) {
-        true => text.to_owned(),
-        false => format!("{text}."),
-    }
 }

@@ -1,0 +1,120 @@
+//! `aksgate drift`
+
+use super::context::{Context, LoadedEstate};
+use super::error::{CommandError, Exit};
+use super::gather::gather;
+use super::report_file::{FileFormat, ReportFile};
+use crate::config::Environment;
+use crate::desired::Controls;
+use crate::drift::{Inputs, find};
+use crate::plan::Action;
+use crate::view::drift::{self as view, Comparison};
+use crate::view::page::Layout;
+use crate::view::printer::Format;
+use crate::view::text::json;
+use serde_json::{Value, json};
+
+/// Show what in Azure is not as the estate wants it, and who may have changed it
+///
+/// Compares what is live with the estate, every gate at the position where it was put: a step that is due is no drift, nor is a change of
+/// the estate that was never applied, which is listed apart. Looks at policy objects, the Defender plan with its extensions, add-on and
+/// sensor of every cluster, and exemptions of others from the gates. Exits with 2 if there is drift. Nothing is written; the role Reader
+/// is enough.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aksgate drift --sandbox
+  aksgate drift prod
+  aksgate drift prod --format markdown --report sarif=drift.sarif > drift.md
+  aksgate drift prod --gate pod-security")]
+pub(super) struct Args {
+    /// The environments [default: all of the estate]
+    #[arg(value_name = "ENV")]
+    envs: Vec<String>,
+    /// Look at this gate only; can be given more than once
+    #[arg(long, value_name = "GATE", requires = "envs")]
+    gate: Vec<String>,
+    /// Write the result to a file too; can be given more than once
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::one_of(&FORMATS))]
+    report: Vec<ReportFile>,
+}
+
+/// The forms of files that it writes.
+const FORMATS: [FileFormat; 3] = [FileFormat::Sarif, FileFormat::Json, FileFormat::Markdown];
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let loaded = context.estate()?;
+    let mut environments = Vec::new();
+    for environment in loaded.named(&args.envs)? {
+        let read = compare(context, &loaded, environment, &args.gate).await;
+        environments.push(view::Environment {
+            name: environment.name.clone(),
+            scope: environment.scope.to_string(),
+            read: read.map_err(CommandError::into_line),
+        });
+    }
+    let failed = environments.iter().any(|environment| environment.read.is_err());
+    let drift = environments
+        .iter()
+        .filter_map(|environment| environment.read.as_ref().ok());
+    let drift = drift.map(Comparison::count).sum::<usize>() > 0;
+    let (exit, outcome) = match (failed, drift) {
+        (true, _) => (Exit::Failed, Exit::Failed.outcome()),
+        (false, true) => (Exit::Pending, "drift"),
+        (false, false) => (Exit::Done, "no-drift"),
+    };
+    let document = || -> Value {
+        json!({
+            "formatVersion": 1,
+            "command": "drift",
+            "outcome": outcome,
+            "exitCode": exit.code(),
+            "environments": view::to_json(&environments),
+        })
+    };
+    let printer = &context.printer;
+    match printer.format {
+        Format::Human => printer.data(&view::human(
+            &environments,
+            Layout {
+                paint: printer.out,
+                width: printer.width,
+            },
+        )),
+        Format::Markdown => printer.data(&view::to_markdown(&environments)),
+        Format::Json => printer.data(&json(&document())),
+    }
+    context.summarize(|| view::to_markdown(&environments));
+    let text = |format| match format {
+        FileFormat::Sarif => json(&view::to_sarif(&environments)),
+        FileFormat::Markdown => view::to_markdown(&environments),
+        FileFormat::Json | FileFormat::Junit | FileFormat::Csv => json(&document()),
+    };
+    args.report.iter().try_for_each(|file| file.write(&text))?;
+    Ok(exit)
+}
+
+async fn compare(
+    context: &Context,
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    gates: &[String],
+) -> Result<Comparison, CommandError> {
+    let connection = context.connect(&loaded.dir, environment)?;
+    let gathered = gather(context, loaded, environment, &connection, (gates, Controls::still())).await?;
+    let drift = find(Inputs {
+        owner: &loaded.estate.owner,
+        plan: &gathered.plan,
+        documents: &gathered.documents,
+        meanings: &gathered.meanings,
+        observed: &gathered.observed,
+        required: &gathered.required,
+    });
+    let same = gathered.plan.steps.iter().filter(|step| step.action == Action::NoOp);
+    Ok(Comparison {
+        endpoint: connection.endpoint.clone(),
+        time: gathered.now,
+        same: same.count(),
+        drift,
+        overlaps: gathered.overlaps,
+    })
+}
