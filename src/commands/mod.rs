@@ -8,6 +8,7 @@ mod catalog;
 mod check;
 mod completions;
 pub mod context;
+mod earlier;
 mod egress;
 pub mod error;
 mod evidence;
