@@ -1,6 +1,7 @@
 //! `aksgate apply`
 
 use super::context::{Connection, Context, LoadedEstate, interrupted, tell_calls};
+use super::earlier::earlier;
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather, still_open};
 use super::limit_args::{LimitArgs, within};
@@ -171,6 +172,7 @@ pub(super) async fn finish(
         confirm(context, consent.yes, plan)?;
     }
     let folder = recording::folder(&loaded.dir, consent.journal);
+    let earlier = earlier(&folder, plan);
     let recording = match plan.pending().next() {
         Some(_) => Some(Recording::begin(context, &folder, plan, gathered.now, &consent)?),
         None => None,
@@ -178,7 +180,14 @@ pub(super) async fn finish(
     let of = (loaded, environment, gathered);
     let report = {
         let _group = printer.group(&format!("{} steps of {}", plan.pending().count(), environment.name));
-        carry_out(context, (checked, consent.reason), of, connection, recording.as_ref()).await?
+        carry_out(
+            context,
+            (checked, consent.reason),
+            of,
+            connection,
+            (recording.as_ref(), &earlier),
+        )
+        .await?
     };
     let exit = ended(&report);
     if let Some(recording) = &recording {
@@ -189,10 +198,15 @@ pub(super) async fn finish(
     }
     tell_calls(context, connection);
     let calls = connection.client.calls();
-    context.summarize(|| view::to_markdown(plan, &report, calls));
+    context.summarize(|| view::to_markdown(plan, (&report, &earlier), calls));
     match printer.format {
-        Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),
-        Format::Markdown => printer.data(&view::to_markdown(plan, &report, calls)),
+        Format::Json => printer.data(&json(&view::to_json(
+            plan,
+            (&report, &earlier),
+            calls,
+            (exit.outcome(), exit.code()),
+        ))),
+        Format::Markdown => printer.data(&view::to_markdown(plan, (&report, &earlier), calls)),
         Format::Human => printer.data(&view::human(&report, calls, printer.out)),
     }
     Ok(exit)
@@ -298,7 +312,7 @@ async fn carry_out(
     (checked, reason): (&Checked, Option<&str>),
     (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
     connection: &Connection,
-    recording: Option<&Recording<'_>>,
+    (recording, earlier): (Option<&Recording<'_>>, &view::Earlier),
 ) -> Result<Report, CommandError> {
     let plan = &checked.plan;
     let (stop, wrote) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -312,9 +326,9 @@ async fn carry_out(
     let writing = |writing: Writing<'_>| recording.map_or(Ok(()), |recording| recording.writing(writing));
     let finished = |step: &Step, outcome: &Outcome| {
         if let Some(recording) = recording {
-            recording.settled(step, outcome);
+            recording.settled(step, outcome, &view::message(step, outcome, earlier));
         }
-        progress.finished(&view::line(step, outcome, printer.err));
+        progress.finished(&view::line(step, outcome, earlier, printer.err));
     };
     let ask_again = |step: &Step| -> apply::Answer<'_> {
         let step = step.clone();

@@ -11,6 +11,7 @@ mod compliance;
 pub mod context;
 mod coverage;
 mod drift;
+mod earlier;
 mod egress;
 pub mod error;
 mod evidence;

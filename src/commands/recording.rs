@@ -143,7 +143,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Notes what became of a step.
-    pub(super) fn settled(&self, step: &Step, outcome: &Outcome) {
+    pub(super) fn settled(&self, step: &Step, outcome: &Outcome, message: &str) {
         let (code, request_id) = match outcome {
             Outcome::Failed(Failure::Arm(error)) => (error.code(), error.request_id()),
             _ => (None, None),
@@ -154,7 +154,7 @@ impl<'a> Recording<'a> {
             kind: step.kind.name().to_owned(),
             object: step.object.as_str().to_owned(),
             outcome: outcome.name().to_owned(),
-            message: outcome.message(),
+            message: message.to_owned(),
             code: code.map(str::to_owned),
             request_id: request_id.map(str::to_owned),
         }));

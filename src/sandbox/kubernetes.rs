@@ -15,6 +15,11 @@ const SETS: u64 = 32;
 const TEAMS: [&str; 5] = ["shop", "payments", "search", "batch", "monitoring"];
 /// Workloads of a team.
 const WORKLOADS: [&str; 4] = ["api", "worker", "web", "cache"];
+/// What names that are drawn are made of.
+const LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
+/// How long the hash of a ReplicaSet is in its name, and what a Pod's name has behind it.
+const HASH: usize = 9;
+const SUFFIX: usize = 5;
 
 /// The annotation that keeps a load balancer internal.
 const INTERNAL: &str = "service.beta.kubernetes.io/azure-load-balancer-internal";
@@ -115,7 +120,9 @@ pub fn workload(namespace: &str, name: &str, flaw: Flaw, tag: &str, number: u64)
     let tag = if flaw == Flaw::LatestTag { "latest" } else { tag };
     let image = name.strip_prefix(&format!("{namespace}-")).unwrap_or(name);
     let spec = pod_spec(&format!("contoso.azurecr.io/{namespace}/{image}:{tag}"), flaw);
-    let set = format!("{name}-{:08x}", number >> 32);
+    let drawn = drawn(number);
+    let (hash, suffix) = drawn.split_at(HASH);
+    let set = format!("{name}-{hash}");
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
@@ -124,14 +131,20 @@ pub fn workload(namespace: &str, name: &str, flaw: Flaw, tag: &str, number: u64)
             "template": {"metadata": {"labels": {"app": name}}, "spec": spec},
         },
     });
-    let mut pod = pod(
-        namespace,
-        &format!("{set}-{:05x}", number & 0xF_FFFF),
-        ("ReplicaSet", &set),
-        &spec,
-    );
+    let mut pod = pod(namespace, &format!("{set}-{suffix}"), ("ReplicaSet", &set), &spec);
     set_label(&mut pod, name);
     [deployment, pod]
+}
+
+/// What Kubernetes makes of a number where it draws names: no vowels, so that no words come out, and nothing that looks like another sign.
+fn drawn(number: u64) -> String {
+    let (mut rest, count) = (number, LETTERS.len() as u64);
+    let mut name = String::new();
+    for _ in 0..HASH + SUFFIX {
+        name.extend(LETTERS.chars().nth(usize::try_from(rest % count).unwrap_or_default()));
+        rest /= count;
+    }
+    name
 }
 
 fn set_label(pod: &mut Value, app: &str) {

@@ -7,6 +7,7 @@ use crate::arm::CallCounts;
 use crate::kinds::Kind;
 use crate::plan::{Plan, Step};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 const OUTCOMES: [&str; 8] = [
@@ -20,6 +21,17 @@ const OUTCOMES: [&str; 8] = [
     "not-tried",
 ];
 
+/// What earlier runs of the plan say of its steps, by their ids.
+pub type Earlier = BTreeMap<String, String>;
+
+/// Returns what there is to say of a step: of one that was done already, by whom and when, where a journal says that.
+pub fn message(step: &Step, outcome: &Outcome, earlier: &Earlier) -> String {
+    match outcome {
+        Outcome::AlreadyDone => earlier.get(&step.id).cloned().unwrap_or_default(),
+        outcome => outcome.message(),
+    }
+}
+
 /// Returns what is being done to an object, for a progress bar.
 pub fn doing(step: &Step) -> String {
     let name = match step.kind {
@@ -32,7 +44,7 @@ pub fn doing(step: &Step) -> String {
 }
 
 /// Returns a line about an object whose step has ended, with what a person should do if it failed.
-pub fn line(step: &Step, outcome: &Outcome, paint: Paint) -> String {
+pub fn line(step: &Step, outcome: &Outcome, earlier: &Earlier, paint: Paint) -> String {
     let word = match outcome {
         Outcome::Done | Outcome::AlreadyDone => paint.good(outcome.name()),
         Outcome::Held(_) | Outcome::Refused(_) | Outcome::Skipped(_) | Outcome::NotTried => {
@@ -46,7 +58,7 @@ pub fn line(step: &Step, outcome: &Outcome, paint: Paint) -> String {
         step.kind.label(),
         plain(step.object.as_str())
     );
-    let message = outcome.message();
+    let message = message(step, outcome, earlier);
     if !message.is_empty() {
         let _ = write!(text, "\n      {}", plain(&message));
     }
@@ -108,7 +120,7 @@ pub fn human(report: &Report, calls: CallCounts, paint: Paint) -> String {
 }
 
 /// Returns an apply for a job summary.
-pub fn to_markdown(plan: &Plan, report: &Report, calls: CallCounts) -> String {
+pub fn to_markdown(plan: &Plan, (report, earlier): (&Report, &Earlier), calls: CallCounts) -> String {
     let mut out = format!(
         "## Apply of plan {} to {}\n\n",
         code(&plan.header.plan_id),
@@ -125,14 +137,19 @@ pub fn to_markdown(plan: &Plan, report: &Report, calls: CallCounts) -> String {
             "| {} | {} | {object} | {} |",
             outcome.name(),
             step.action,
-            markdown(&outcome.message())
+            markdown(&message(step, outcome, earlier))
         );
     }
     out
 }
 
 /// Returns an apply as a JSON document.
-pub fn to_json(plan: &Plan, report: &Report, calls: CallCounts, outcome: &str, exit_code: u8) -> Value {
+pub fn to_json(
+    plan: &Plan,
+    (report, earlier): (&Report, &Earlier),
+    calls: CallCounts,
+    (outcome, exit_code): (&str, u8),
+) -> Value {
     let results: Vec<Value> = steps(plan, report)
         .map(|(step, outcome)| {
             let (code, request_id) = match outcome {
@@ -145,7 +162,7 @@ pub fn to_json(plan: &Plan, report: &Report, calls: CallCounts, outcome: &str, e
                 "object": step.object.as_str(),
                 "action": step.action.name(),
                 "outcome": outcome.name(),
-                "message": outcome.message(),
+                "message": message(step, outcome, earlier),
                 "hint": action(outcome),
                 "code": code,
                 "requestId": request_id,

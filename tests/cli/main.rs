@@ -49,6 +49,7 @@ mod readme;
 mod reference;
 mod renamed;
 mod render;
+mod resume;
 mod retire;
 mod revert;
 mod rings;

@@ -7,7 +7,7 @@ const DEV: &str = "environments/dev.yaml";
 const APPLY: &str = "apply dev --sandbox --yes --gate pod-security";
 
 /// The shipped estate with rings in dev, applied once and reported on; `advance` says who takes the steps.
-fn ringed(advance: &str) -> Folder {
+pub fn ringed(advance: &str) -> Folder {
     let folder = Folder::shipped();
     let rings = format!(
         "advance: {advance}\nrings:\n  - {{name: canary, locations: [northeurope]}}\n  - {{name: broad}}\ngates:\n"
@@ -18,12 +18,12 @@ fn ringed(advance: &str) -> Folder {
     folder
 }
 
-fn mend(folder: &Folder, cluster: &str) {
+pub fn mend(folder: &Folder, cluster: &str) {
     folder.run(&format!("sandbox workload fix {cluster} --all")).expect(0);
     folder.run("sandbox advance 3h").expect(0);
 }
 
-fn show(folder: &Folder) -> Value {
+pub fn show(folder: &Folder) -> Value {
     let run = folder
         .run("rollout show dev --sandbox --gate pod-security --format json")
         .expect(0);

@@ -136,6 +136,10 @@ fn reports_come_in_the_add_ons_own_time_and_the_plan_names_who_would_be_hit() {
         !objects.is_empty() && objects.is_sorted_by(|one, two| one >= two),
         "{objects:?}"
     );
+    assert!(
+        hits.iter().all(|hit| hit["kind"] == "Deployment"),
+        "pods are put down to what made them: {hits:?}"
+    );
     assert_eq!(forecast["unknown"], json!([]));
     assert!(
         !forecasts
