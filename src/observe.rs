@@ -208,6 +208,52 @@ pub async fn refine(client: &Client, observed: &mut Observed, objects: &[(Kind, 
     Ok(())
 }
 
+/// Returns what was observed with the clusters as they are now: whoever stopped one or took its add-on away meanwhile closed a guard.
+///
+/// Resource Graph answers for the whole fleet. The clusters of which it says something else than before, and those that were read exactly
+/// before, are read exactly now.
+///
+/// # Errors
+/// Any call that fails; a cluster that is gone by now is taken out.
+pub async fn clusters_again(
+    client: &Client,
+    environment: &Environment,
+    before: &Observed,
+) -> Result<Observed, ArmError> {
+    let (found, (connected, extensions)) =
+        futures::try_join!(clusters(client, environment), connected(client, environment))?;
+    let mut observed = before.clone();
+    observed.arc_clusters = connected;
+    observed.take_out(Kind::KubernetesExtension);
+    for extension in extensions {
+        observed.insert(extension);
+    }
+    let kind = Kind::ManagedCluster;
+    let mut known: BTreeMap<ResourceId, Cluster> = observed
+        .clusters
+        .drain(..)
+        .map(|cluster| (cluster.id.clone(), cluster))
+        .collect();
+    let mut doubtful = Vec::new();
+    for (cluster, object, changed) in found {
+        let as_before = known.remove(&cluster.id).as_ref() == Some(&cluster)
+            && before.get(kind, &cluster.id) == Some(&object)
+            && before.cluster_changes.get(&cluster.id) == changed.as_ref();
+        if !as_before {
+            doubtful.push((kind, cluster.id.clone()));
+        }
+        let changed = changed.map(|changed| (cluster.id.clone(), changed));
+        observed.cluster_changes.extend(changed);
+        observed.clusters.push(cluster);
+        observed.insert(object);
+    }
+    // What is no longer found may have been left out.
+    doubtful.extend(known.keys().map(|id| (kind, id.clone())));
+    observed.clusters.extend(known.into_values());
+    refine(client, &mut observed, &doubtful).await?;
+    Ok(observed)
+}
+
 /// Returns a cluster's state from its own document.
 pub fn exact_cluster(object: &LiveObject) -> Cluster {
     let text = |path: &str| {
@@ -500,10 +546,16 @@ async fn connected(client: &Client, environment: &Environment) -> Result<(Vec<Ar
     });
     let clusters: Vec<ArcCluster> = clusters.collect();
     // Of those that are not selected too: what a gate would not guard is counted over all of them.
-    let lists = stream::iter(clusters.iter().map(|cluster| {
-        let path = format!("{}/providers/Microsoft.KubernetesConfiguration/extensions", cluster.id);
-        async move { client.list(&path, &[]).await }
-    }));
+    let extensions = |cluster: &ArcCluster| {
+        let id = &cluster.id;
+        format!("{id}/providers/Microsoft.KubernetesConfiguration/extensions")
+    };
+    let paths: Vec<String> = clusters.iter().map(extensions).collect();
+    let lists = stream::iter(
+        paths
+            .into_iter()
+            .map(|path| async move { client.list(&path, &[]).await }),
+    );
     let lists: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
     let extensions = lists.into_iter().flatten().filter_map(|wire| {
         Some(LiveObject {

@@ -242,6 +242,11 @@ impl Observed {
         self.objects.insert((object.kind, object.id.clone()), object);
     }
 
+    /// Takes out all objects of a kind.
+    pub fn take_out(&mut self, kind: Kind) {
+        self.objects.retain(|(of, _), _| *of != kind);
+    }
+
     /// Returns the object of that kind and id.
     pub fn get(&self, kind: Kind, id: &ResourceId) -> Option<&LiveObject> {
         self.objects.get(&(kind, id.clone()))

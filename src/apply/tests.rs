@@ -83,7 +83,7 @@ pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Re
 }
 
 /// Carries out the steps, one after another.
-fn report(script: &Script, steps: Vec<(Step, Value)>, heard: &Result<(), String>) -> Report {
+pub(super) fn report(script: &Script, steps: Vec<(Step, Value)>, heard: &Result<(), String>) -> Report {
     let documents = steps
         .iter()
         .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))
@@ -148,7 +148,8 @@ fn a_failure_stops_what_waits_for_it_and_nothing_else() {
     steps[3].0.action = Action::Delete;
     let absent = || answer(404, json!({"error": {"code": "NotFound", "message": "m"}}));
     let refused = answer(403, json!({"error": {"code": "AuthorizationFailed", "message": "no"}}));
-    let script = Script::new([absent(), refused, absent(), answer(201, title("two"))]);
+    let made = || answer(201, title("two"));
+    let script = Script::new([absent(), refused, absent(), made(), made()]);
     let report = report(&script, steps, &Ok(()));
     let found: Vec<(&str, &str)> = report
         .outcomes
@@ -160,7 +161,7 @@ fn a_failure_stops_what_waits_for_it_and_nothing_else() {
         [("s1", "failed"), ("s2", "skipped"), ("s3", "done"), ("s4", "skipped")]
     );
     assert!(report.wrote());
-    assert_eq!(requests(&script), "GPGP", "nothing is deleted after a failure");
+    assert_eq!(requests(&script), "GPGPG", "nothing is deleted after a failure");
 }
 
 fn addon_outcome(turns: impl IntoIterator<Item = Turn>) -> (Outcome, Script) {
@@ -340,8 +341,8 @@ fn a_failed_operation_is_told_with_its_reason() {
 
 const SCOPE: &str = "/subscriptions/0a000000-0000-4000-8000-000000000001/providers/Microsoft.Authorization";
 
-/// A definition that is written first, and an assignment of it that Azure answers with `turns`.
-fn assignment_outcome(depends: bool, turns: impl IntoIterator<Item = Turn>) -> (Outcome, Script) {
+/// A definition that is written first, and an assignment of it that Azure refuses so many times and then takes, or does not.
+fn assignment_outcome(depends: bool, refusals: usize, taken: bool) -> (Outcome, Script) {
     let (set_id, assignment_id) = (
         format!("{SCOPE}/policySetDefinitions/set"),
         format!("{SCOPE}/policyAssignments/a"),
@@ -358,10 +359,17 @@ fn assignment_outcome(depends: bool, turns: impl IntoIterator<Item = Turn>) -> (
         404,
         json!({"error": {"code": "PolicySetDefinitionNotFound", "message": "m"}}),
     )];
-    all.push(answer(201, set.clone()));
-    for turn in turns {
-        all.push(absent());
-        all.push(turn);
+    // The write, and the look at it.
+    all.extend([answer(201, set.clone()), answer(200, set.clone())]);
+    for _ in 0..refusals {
+        all.extend([absent(), unknown_definition()]);
+    }
+    if taken {
+        all.extend([
+            absent(),
+            answer(201, assignment.clone()),
+            answer(200, assignment.clone()),
+        ]);
     }
     let script = Script::new(all);
     let mut first = step(Kind::PolicySetDefinition, &set_id, None, &set);
@@ -383,15 +391,11 @@ fn unknown_definition() -> Turn {
 
 #[test]
 fn a_definition_that_is_not_known_everywhere_yet_is_waited_for_within_bounds() {
-    let made = answer(
-        201,
-        json!({"properties": {"displayName": "A", "policyDefinitionId": format!("{SCOPE}/policySetDefinitions/set")}}),
-    );
-    let (outcome, script) = assignment_outcome(true, [unknown_definition(), unknown_definition(), made]);
+    let (outcome, script) = assignment_outcome(true, 2, true);
     assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
     assert_eq!(script.slept_seconds(), [8, 16]);
 
-    let (outcome, script) = assignment_outcome(true, (0..6).map(|_| unknown_definition()));
+    let (outcome, script) = assignment_outcome(true, 6, false);
     let Outcome::Failed(Failure::Arm(error)) = &outcome else {
         panic!("{outcome:?}")
     };
@@ -401,7 +405,7 @@ fn a_definition_that_is_not_known_everywhere_yet_is_waited_for_within_bounds() {
 
 #[test]
 fn a_definition_that_we_did_not_write_is_not_waited_for() {
-    let (outcome, script) = assignment_outcome(false, [unknown_definition()]);
+    let (outcome, script) = assignment_outcome(false, 1, false);
     assert!(matches!(outcome, Outcome::Failed(Failure::Arm(_))), "{outcome:?}");
     assert!(script.slept().is_empty());
 }
@@ -521,8 +525,10 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
     let mark = mark.to_text();
     let document = |effect: &str| json!({"properties": {"metadata": {"aksgate": mark}, "parameters": {"effect": {"value": effect}}}});
     let seen = document("Audit");
-    let written = (!refuses).then(|| answer(200, document("Deny")));
-    let script = Script::new([answer(200, seen.clone())].into_iter().chain(written));
+    let written = || answer(200, document("Deny"));
+    let look = (!refuses && action != Action::Delete).then(written);
+    let answers = (!refuses).then(written).into_iter().chain(look);
+    let script = Script::new([answer(200, seen.clone())].into_iter().chain(answers));
     let wanted = document("Deny");
     let mut step = step(Kind::PolicyAssignment, &assignment, Some(&seen), &wanted);
     step.action = action;
@@ -569,7 +575,8 @@ fn a_write_is_noted_before_it_is_sent() {
     for action in [Action::Update, Action::Delete] {
         let (outcome, told, script) = noted(action, false);
         assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
-        assert_eq!(script.requests().len(), 2);
+        let looks = usize::from(action != Action::Delete);
+        assert_eq!(script.requests().len(), 2 + looks);
         let [(sent, before, after)] = told.as_slice() else {
             panic!("{told:?}")
         };

@@ -10,7 +10,7 @@ use crate::evidence::Forecast;
 use crate::kinds::{Kind, Meanings};
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Scope, Timestamp};
-use crate::observe::{Evidence, built_ins, observe, refine};
+use crate::observe::{Evidence, built_ins, clusters_again, observe, refine};
 use crate::observed::Observed;
 use crate::plan::reverse::lets_through;
 use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Required, Step, exceeded, make};
@@ -193,7 +193,7 @@ fn orphans(loaded: &LoadedEstate, environment: &Environment, observed: &Observed
     told.collect()
 }
 
-/// Decides once more on a step that relies on evidence, with what is heard of the clusters this moment.
+/// Decides once more on a step that relies on evidence, with the clusters as they are and what is heard of them this moment.
 ///
 /// # Errors
 /// Why the step may no longer be taken.
@@ -208,7 +208,10 @@ pub async fn still_open(
     }
     let time = connection.client.server_time();
     let now = time.map_or(gathered.now, |time| time.server);
-    let evidence = evidence::heard_now(loaded, environment, connection, (&gathered.observed, now), gate)
+    let observed = clusters_again(&connection.client, environment, &gathered.observed)
+        .await
+        .map_err(|error| format!("the clusters cannot be read again: {error}"))?;
+    let evidence = evidence::heard_now(loaded, environment, connection, (&observed, now), gate)
         .await
         .map_err(|error| format!("its evidence cannot be read again: {}", error.summary))?;
     let controls = Controls {
@@ -216,13 +219,13 @@ pub async fn still_open(
         ..gathered.controls.clone()
     };
     let gates = std::slice::from_ref(gate);
-    let inputs = (&gathered.observed, &gathered.judgement, &controls);
+    let inputs = (&observed, &gathered.judgement, &controls);
     let wanted = want(loaded, environment, inputs, now, gates).map_err(|error| error.summary)?;
     let found = wanted
         .objects
         .iter()
         .find(|object| object.kind == step.kind && object.id == step.object);
-    let live = gathered.observed.get(step.kind, &step.object).map(|live| &live.wire);
+    let live = observed.get(step.kind, &step.object).map(|live| &live.wire);
     let after = found.map(|object| step.kind.comparable(&step.kind.merged(&object.body, live)));
     let planned = step.after.clone().filter(|_| step.action != Action::Delete);
     let open = match (&after, &planned) {
@@ -238,6 +241,11 @@ pub async fn still_open(
         .flat_map(|held| &held.reasons)
         .map(|reason| format!("{}: {}", reason.guard, reason.sentence))
         .collect();
+    if reasons.is_empty() {
+        let why =
+            "what is to be written is not what the plan shows, as the clusters changed since it was made: plan again";
+        return Err(why.to_owned());
+    }
     Err(format!(
         "a guard has closed since the plan was made: {}",
         reasons.join("; ")

@@ -319,6 +319,25 @@ fn a_guard_that_closes_between_two_writes_stops_the_second() {
 }
 
 #[test]
+fn a_cluster_that_is_stopped_between_two_writes_stops_the_second() {
+    let world = World::soaked();
+    let controller = world.controller();
+    let stop = || {
+        operator::switch(&world.sandbox(), "aks-dev-neu-01", Switch::Stop).unwrap();
+        world.advance(HOUR);
+    };
+    let moments = at_every_moment(&world, &controller, &stop, &|moment, outcomes| {
+        // What was about to be sent is sent, though its cluster has stopped; nothing is after it.
+        let (Moment::Before(number) | Moment::After(number)) = moment;
+        let mut expected = vec!["refused"; 2];
+        expected[..=number].fill("done");
+        assert_eq!(outcomes, expected, "{moment:?}");
+        assert_eq!(world.rings().iter().sum::<usize>(), number + 1, "{moment:?}");
+    });
+    assert_eq!(moments, 4, "two gates, each before and after its write");
+}
+
+#[test]
 fn two_versions_of_the_estate_never_deny_by_content_that_has_not_soaked() {
     let world = World::soaked();
     let old = world.controller();

@@ -71,6 +71,9 @@ pub fn line(step: &Step, outcome: &Outcome, earlier: &Earlier, paint: Paint) -> 
 fn action(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Failed(Failure::Arm(error)) => error.action(),
+        Outcome::Failed(Failure::Overtaken(_)) => {
+            Some("wait until the other run has ended, then plan again and look at what it did".to_owned())
+        }
         Outcome::Stale(_) => Some("plan again and look at what changed".to_owned()),
         Outcome::Refused(_) => Some("plan again: it says what holds the step, and when that ends".to_owned()),
         _ => None,
