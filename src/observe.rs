@@ -6,9 +6,11 @@
 mod defender;
 mod egress;
 mod evidence;
+mod runtime;
 
 pub use egress::{egress_clusters, firewall_rules};
 pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again};
+pub use runtime::runtime;
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;

@@ -122,6 +122,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         "Microsoft.Resources/subscriptions",
         ["2022-12-01", "2022-12-01", "2022-12-01"],
     ),
+    (
+        "Microsoft.Security/securityContacts",
+        ["2023-12-01-preview", "2020-01-01-preview", ""],
+    ),
     // 21Vianet retired Defender for Cloud on 2026-08-18.
     ("Microsoft.Security/pricings", ["2024-01-01", "2024-01-01", ""]),
 ];

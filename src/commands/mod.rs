@@ -27,6 +27,7 @@ mod render;
 mod resolving;
 mod rollout;
 mod runs;
+mod runtime;
 mod sandbox;
 mod scan;
 mod schema;
@@ -80,6 +81,7 @@ enum Command {
     Bundle(bundle::Args),
     Egress(egress::Args),
     Status(status::Args),
+    Runtime(runtime::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
@@ -107,6 +109,7 @@ impl Command {
             Command::Bundle(_) => "bundle",
             Command::Egress(_) => "egress",
             Command::Status(_) => "status",
+            Command::Runtime(_) => "runtime",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
@@ -174,6 +177,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Bundle(args) => bundle::run(context, &args).await,
         Command::Egress(args) => egress::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
+        Command::Runtime(args) => runtime::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,

@@ -40,6 +40,7 @@ pub mod registration;
 pub mod role;
 pub mod route;
 pub mod safeguards;
+pub mod security;
 pub mod seed;
 pub mod serve;
 pub mod state;

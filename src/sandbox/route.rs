@@ -14,7 +14,7 @@ use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
 use super::{
     access, aks_versions, arc, cluster, exemption, firewall, graph, insights, lock, policy, pricing, registration,
-    role, safeguards, tenancy, time, token, versions,
+    role, safeguards, security, tenancy, time, token, versions,
 };
 
 /// A request whose path, api-version and body have been read.
@@ -230,6 +230,7 @@ fn answer(state: &mut State, request: Request) -> Result<Response, ArmError> {
         | "microsoft.policyinsights/remediations/cancel"
         | "microsoft.policyinsights/remediations/listdeployments" => insights::remediations(state, &call),
         "microsoft.security/pricings" => pricing::answer(state, &call),
+        "microsoft.security/securitycontacts" => security::contacts(state, &call),
         "microsoft.network/firewallpolicies" | "microsoft.network/firewallpolicies/rulecollectiongroups" => {
             firewall::answer(state, &call)
         }

@@ -20,6 +20,7 @@ pub mod printer;
 pub mod promote;
 pub mod rollout;
 pub mod runs;
+pub mod runtime;
 pub mod scan;
 pub mod status;
 pub mod text;

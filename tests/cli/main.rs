@@ -42,6 +42,7 @@ mod reference;
 mod render;
 mod rollout;
 mod runs;
+mod runtime;
 mod sandbox;
 mod sandbox_gates;
 mod scan;

@@ -51,6 +51,7 @@ pub const LAYERS: &[Layer] = &[
     core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("egress", &["model", "config"]),
+    core("runtime", &["model"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
@@ -61,12 +62,12 @@ pub const LAYERS: &[Layer] = &[
         "store", "clock",
         "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
     ]),
-    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "arm"]),
+    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "runtime", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "preflight", "egress", "promotion", "admission", "journal",
+        "plan", "preflight", "egress", "runtime", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -75,7 +76,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "egress", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "preflight", "egress", "runtime", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
