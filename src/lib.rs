@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`egress`], [`runtime`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`egress`], [`runtime`], [`remediation`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
 //! [`view`] the only printer;
@@ -41,6 +41,7 @@ pub mod plan;
 pub mod preflight;
 pub mod promotion;
 pub mod remark;
+pub mod remediation;
 pub mod render;
 pub mod rollout;
 pub mod rules;

@@ -107,6 +107,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         ["2024-10-01", "2024-10-01", "2024-10-01"],
     ),
     (
+        "Microsoft.PolicyInsights/remediations",
+        ["2024-10-01", "2021-10-01", "2021-10-01"],
+    ),
+    (
         "Microsoft.ResourceGraph/resources",
         ["2024-04-01", "2024-04-01", "2024-04-01"],
     ),

@@ -23,6 +23,7 @@ mod preflight;
 mod promote;
 mod promotion;
 mod recording;
+mod remediate;
 mod render;
 mod resolving;
 mod rollout;
@@ -82,6 +83,7 @@ enum Command {
     Egress(egress::Args),
     Status(status::Args),
     Runtime(runtime::Args),
+    Remediate(remediate::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
     Sandbox(sandbox::Args),
@@ -110,6 +112,7 @@ impl Command {
             Command::Egress(_) => "egress",
             Command::Status(_) => "status",
             Command::Runtime(_) => "runtime",
+            Command::Remediate(_) => "remediate",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Sandbox(_) => "sandbox",
@@ -178,6 +181,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Egress(args) => egress::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Runtime(args) => runtime::run(context, &args).await,
+        Command::Remediate(args) => remediate::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,

@@ -37,6 +37,7 @@ pub mod pricing;
 pub mod random;
 pub mod record;
 pub mod registration;
+pub mod remediation;
 pub mod role;
 pub mod route;
 pub mod safeguards;

@@ -18,6 +18,7 @@ mod plan_tests;
 pub mod preflight;
 pub mod printer;
 pub mod promote;
+pub mod remediate;
 pub mod rollout;
 pub mod runs;
 pub mod runtime;

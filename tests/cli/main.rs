@@ -39,6 +39,7 @@ mod preflight;
 mod promote;
 mod readme;
 mod reference;
+mod remediate;
 mod render;
 mod rollout;
 mod runs;

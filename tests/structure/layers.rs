@@ -52,6 +52,7 @@ pub const LAYERS: &[Layer] = &[
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("egress", &["model", "config"]),
     core("runtime", &["model"]),
+    core("remediation", &["model", "diff", "catalog", "config", "kinds", "observed"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
@@ -67,7 +68,7 @@ pub const LAYERS: &[Layer] = &[
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "preflight", "egress", "runtime", "promotion", "admission", "journal",
+        "plan", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -76,7 +77,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "egress", "runtime", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.
