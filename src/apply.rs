@@ -133,6 +133,8 @@ pub struct Run<'a> {
     pub refused: &'a BTreeMap<String, String>,
     /// The documents to write by kind and object, rendered from the estate.
     pub documents: &'a BTreeMap<(Kind, ResourceId), Value>,
+    /// Why what weakens is allowed to; kept in marks.
+    pub reason: Option<&'a str>,
     /// Names the plan in marks.
     pub plan_id: &'a str,
     /// The time that marks carry.
@@ -396,7 +398,7 @@ async fn try_step(run: &Run<'_>, (step, document): (&Step, Option<&Value>), agai
             "what would be written is not what the plan shows".to_owned(),
         ));
     }
-    stamp(&mut body, run.now, run.plan_id);
+    stamp(&mut body, run, step);
     let others = live.as_ref().and_then(|live| step.kind.settings_of_others(&live.wire));
     let if_match = live
         .and_then(|live| live.etag)
@@ -511,24 +513,22 @@ fn foreign(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> Option<Stri
     }
 }
 
-/// Sets `since` and `run` in a mark that has none: its position or digest is new.
-fn stamp(body: &mut Value, now: Timestamp, plan_id: &str) {
+/// Sets `since` and `run` in a mark that has none: its position or digest is new. Of a step that weakens it says why.
+fn stamp(body: &mut Value, run: &Run<'_>, step: &Step) {
     let Some(text) = body.pointer_mut(&format!("/properties/metadata/{STATE_KEY}")) else {
         return;
     };
-    let Some(state) = text.as_str().and_then(MarkState::parse) else {
+    let Some(mut state) = text.as_str().and_then(MarkState::parse) else {
         return;
     };
     if state.since.is_none() {
-        *text = Value::from(
-            MarkState {
-                since: Some(now),
-                run: Some(plan_id.to_owned()),
-                ..state
-            }
-            .to_text(),
-        );
+        state.since = Some(run.now);
+        state.run = Some(run.plan_id.to_owned());
     }
+    if let (Direction::Weakens, Some(reason)) = (step.direction, run.reason) {
+        state.weakened = Some(reason.to_owned());
+    }
+    *text = Value::from(state.to_text());
 }
 
 /// A pricing's PUT may answer 200 though an extension failed: each one's `operationStatus` says so (pricings, 2024-01-01).

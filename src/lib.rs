@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
-//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`preflight`], [`egress`], [`runtime`], [`remediation`], [`manifest`], [`rules`].
+//! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`pipeline`], [`preflight`], [`egress`], [`runtime`], [`remediation`],
+//! [`adoption`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
 //! [`view`] the only printer;
@@ -19,6 +20,7 @@
 //! [`sandbox`] is the simulated Azure behind `--sandbox`. It shares no types and no comparison with the rest.
 
 pub mod admission;
+pub mod adoption;
 pub mod apply;
 pub mod arm;
 pub mod catalog;
@@ -37,6 +39,7 @@ pub mod manifest;
 pub mod model;
 pub mod observe;
 pub mod observed;
+pub mod pipeline;
 pub mod plan;
 pub mod preflight;
 pub mod promotion;

@@ -244,6 +244,26 @@ impl Observed {
         self.objects.values()
     }
 
+    /// Returns the environments of this owner whose marks were seen, but for those that are `known`, each with its objects, at the scope
+    /// or beyond it.
+    pub fn orphans<'a>(
+        &'a self,
+        owner: &'a str,
+        known: impl Fn(&str) -> bool + 'a,
+    ) -> BTreeMap<String, Vec<&'a LiveObject>> {
+        let mut found: BTreeMap<String, Vec<&LiveObject>> = BTreeMap::new();
+        for object in self.objects.values().chain(&self.beyond) {
+            let environment = object.mark().map(|mark| mark.environment);
+            let Some(environment) = environment.filter(|environment| !known(environment)) else {
+                continue;
+            };
+            if object.owned_mark(owner, &environment).is_some() {
+                found.entry(environment).or_default().push(object);
+            }
+        }
+        found
+    }
+
     /// Returns the objects whose mark names this owner and environment, and that stand under the name that the mark gives.
     pub fn owned<'a>(&'a self, owner: &'a str, environment: &'a str) -> impl Iterator<Item = (&'a LiveObject, Mark)> {
         self.objects

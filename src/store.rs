@@ -188,12 +188,12 @@ impl Lock {
     }
 }
 
-/// Returns the nearest folder from `start` upwards that holds a file of that name.
+/// Returns the nearest folder from `start` upwards that holds something of that name.
 pub fn find_upwards(start: &Path, name: &str) -> Option<PathBuf> {
     let start = fs::canonicalize(start).ok()?;
     start
         .ancestors()
-        .find(|folder| folder.join(name).is_file())
+        .find(|folder| folder.join(name).exists())
         .map(Path::to_path_buf)
 }
 

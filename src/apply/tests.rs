@@ -42,6 +42,7 @@ pub(super) fn step(kind: Kind, object: &str, seen: Option<&Value>, after: &Value
         depends_on: Vec::new(),
         action: if seen.is_some() { Action::Update } else { Action::Create },
         direction: Direction::Tightens,
+        weakens: Vec::new(),
         reason: None,
         before: live.as_ref().map(LiveObject::comparable),
         after: Some(kind.comparable(after)),
@@ -66,6 +67,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         steps,
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -77,13 +79,18 @@ pub(super) fn outcome(script: &Script, steps: Vec<(Step, Value)>) -> Outcome {
 
 /// As [`outcome`], where the evidence that is asked for once more says so.
 pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Result<(), String>) -> Outcome {
+    report(script, steps, &heard).outcomes.into_iter().last().unwrap().1
+}
+
+/// Carries out the steps, one after another.
+fn report(script: &Script, steps: Vec<(Step, Value)>, heard: &Result<(), String>) -> Report {
     let documents = steps
         .iter()
         .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))
         .collect();
     let plan = plan(steps.into_iter().map(|(step, _)| step).collect());
     let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
-    let report = script.run(async |client| {
+    script.run(async |client| {
         apply(
             &plan,
             Run {
@@ -91,6 +98,7 @@ pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Re
                 ours: ("owner", "dev"),
                 refused: &refused,
                 documents: &documents,
+                reason: None,
                 plan_id: "plan",
                 now: plan.header.time,
                 parallelism: 1,
@@ -105,8 +113,54 @@ pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Re
             },
         )
         .await
-    });
-    report.outcomes.into_iter().last().unwrap().1
+    })
+}
+
+#[test]
+fn a_failure_stops_what_waits_for_it_and_nothing_else() {
+    let path = |kind: &str, name: &str| format!("{SCOPE}/{kind}/{name}");
+    let set = json!({"properties": {"displayName": "Set", "policyDefinitions": []}});
+    let title = |title: &str| json!({"properties": {"displayName": title}});
+    let made = |id: &str, kind: Kind, name: &str, document: &Value, waits: &[&str]| {
+        let mut step = step(
+            kind,
+            &path(
+                if kind == Kind::PolicySetDefinition {
+                    "policySetDefinitions"
+                } else {
+                    "policyAssignments"
+                },
+                name,
+            ),
+            None,
+            document,
+        );
+        step.id = id.to_owned();
+        step.depends_on = waits.iter().map(|id| (*id).to_owned()).collect();
+        (step, document.clone())
+    };
+    let mut steps = vec![
+        made("s1", Kind::PolicySetDefinition, "set", &set, &[]),
+        made("s2", Kind::PolicyAssignment, "of-set", &title("one"), &["s1"]),
+        made("s3", Kind::PolicyAssignment, "apart", &title("two"), &[]),
+        made("s4", Kind::PolicyAssignment, "old", &title("old"), &["s1", "s2", "s3"]),
+    ];
+    steps[3].0.action = Action::Delete;
+    let absent = || answer(404, json!({"error": {"code": "NotFound", "message": "m"}}));
+    let refused = answer(403, json!({"error": {"code": "AuthorizationFailed", "message": "no"}}));
+    let script = Script::new([absent(), refused, absent(), answer(201, title("two"))]);
+    let report = report(&script, steps, &Ok(()));
+    let found: Vec<(&str, &str)> = report
+        .outcomes
+        .iter()
+        .map(|(id, outcome)| (id.as_str(), outcome.name()))
+        .collect();
+    assert_eq!(
+        found,
+        [("s1", "failed"), ("s2", "skipped"), ("s3", "done"), ("s4", "skipped")]
+    );
+    assert!(report.wrote());
+    assert_eq!(requests(&script), "GPGP", "nothing is deleted after a failure");
 }
 
 fn addon_outcome(turns: impl IntoIterator<Item = Turn>) -> (Outcome, Script) {
@@ -383,6 +437,7 @@ fn an_interrupted_run_waits_for_nothing() {
             ours: ("owner", "dev"),
             refused: &refused,
             documents: &documents,
+            reason: None,
             plan_id: "plan",
             now: plan.header.time,
             parallelism: 1,
@@ -411,6 +466,7 @@ fn a_name_allows_only_what_it_names() {
         depends_on: Vec::new(),
         action: Action::Update,
         direction: Direction::Weakens,
+        weakens: Vec::new(),
         reason: None,
         before: None,
         after: None,
@@ -437,6 +493,7 @@ fn a_name_allows_only_what_it_names() {
         ],
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     };
     let refused = |name: &str| not_allowed(&plan, &[name.to_owned()]).len();
@@ -491,6 +548,7 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
             ours: ("owner", "dev"),
             refused: &refused,
             documents: &documents,
+            reason: None,
             plan_id: "plan",
             now: plan.header.time,
             parallelism: 1,

@@ -6,6 +6,7 @@
 
 mod definition;
 pub mod extract;
+mod meaning;
 mod namespaces;
 mod parameter;
 mod roles;
@@ -15,6 +16,7 @@ mod set;
 mod version;
 
 pub use definition::{ConstraintFacts, ConstraintForm, Definition, VersionFacts};
+pub use meaning::meaning_of;
 pub use namespaces::{ManagedNamespace, managed_namespaces};
 pub use parameter::{Parameter, ParameterType, Reason};
 pub use roles::role_name;

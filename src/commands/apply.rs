@@ -3,6 +3,7 @@
 use super::context::{Connection, Context, LoadedEstate, interrupted};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather, still_open};
+use super::limit_args::{LimitArgs, within};
 use super::past_guards::PastGuards;
 use super::plan::read;
 use super::recording::{self, Recording};
@@ -10,7 +11,7 @@ use crate::apply::{self, Outcome, Report, Run, Writing};
 use crate::config::Environment;
 use crate::desired::Controls;
 use crate::kinds::Kind;
-use crate::plan::{Checked, Plan, Step};
+use crate::plan::{Checked, Plan, Step, exceeded};
 use crate::rollout::Guard;
 use crate::view::printer::{Format, Verbosity};
 use crate::view::text::json;
@@ -37,9 +38,11 @@ pub(super) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Allow the steps that weaken this gate or object; can be given more than once
+    /// Allow the steps that weaken this gate or object, for the --reason that is given; can be given more than once
     #[arg(long, value_name = "NAME")]
     allow_weakening: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Write this gate only; can be given more than once
     #[arg(long, value_name = "GATE")]
     gate: Vec<String>,
@@ -50,7 +53,27 @@ pub(super) struct Args {
     past: PastGuards,
 }
 
+impl Args {
+    /// The reason that was given: all that goes past a guard or weakens has one, and one that is asked for by nothing is a mistake.
+    fn reason(&self) -> Result<Option<String>, CommandError> {
+        let reason = self.past.reason()?;
+        let weakens = !self.allow_weakening.is_empty();
+        match &reason {
+            None if weakens => Err(
+                CommandError::usage("`--allow-weakening` needs a reason; nothing was written")
+                    .hint("add `--reason TEXT`: it is kept in the journal and in the mark of what is weakened"),
+            ),
+            Some(_) if !weakens && !self.past.names_any() => Err(CommandError::usage(
+                "`--reason` is given, and nothing asks for one; nothing was written",
+            )
+            .hint("it belongs to `--allow-weakening GATE` or `--override-guard GUARD`")),
+            _ => Ok(reason),
+        }
+    }
+}
+
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandError> {
+    let reason = args.reason()?;
     let saved = args.plan.as_deref().map(read).transpose()?;
     let loaded = context.estate()?;
     let environment = loaded.environment(&args.env)?;
@@ -84,6 +107,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let consent = Consent {
         yes: args.yes,
         weakenings: &args.allow_weakening,
+        reason: reason.as_deref(),
+        limits: &args.limits,
         command: "apply",
         journal: args.journal.as_deref(),
     };
@@ -111,6 +136,10 @@ pub(super) struct Consent<'a> {
     pub yes: bool,
     /// The gates and objects whose weakening is allowed.
     pub weakenings: &'a [String],
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// The limits of the run.
+    pub limits: &'a LimitArgs,
     /// The command that was given.
     pub command: &'a str,
     /// Where the journal is kept, if not in the estate.
@@ -136,6 +165,14 @@ pub(super) async fn finish(
         printer.error(&shown(printer.err)); // nobody confirms what was not shown
     }
     allowed(plan, consent.weakenings)?;
+    let limits = consent.limits.over(&environment.limits);
+    // What the command itself was given for counts against no limit.
+    let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| gathered.controls.weakens(gate));
+    // What is not written, because it moved or a guard closed, or is there already, takes nothing away.
+    let counts = |step: &Step| !ordered(step) && checked.may_write(step);
+    let owned = gathered.observed.owned(&loaded.estate.owner, &environment.name).count();
+    let over = exceeded(plan, &limits, u64::try_from(owned).unwrap_or(u64::MAX), counts);
+    within(&over, &environment.name)?;
     if plan.pending().next().is_some() {
         confirm(context, consent.yes, plan)?;
     }
@@ -145,7 +182,10 @@ pub(super) async fn finish(
         None => None,
     };
     let of = (loaded, environment, gathered);
-    let report = carry_out(context, checked, of, connection, recording.as_ref()).await?;
+    let report = {
+        let _group = printer.group(&format!("{} steps of {}", plan.pending().count(), environment.name));
+        carry_out(context, (checked, consent.reason), of, connection, recording.as_ref()).await?
+    };
     let exit = ended(&report);
     if let Some(recording) = &recording {
         recording.ended(&report, exit);
@@ -154,6 +194,7 @@ pub(super) async fn finish(
             .detail(&format!("The journal of this run is {}.", recording.id()));
     }
     let calls = connection.client.calls();
+    context.summarize(|| view::to_markdown(plan, &report, calls));
     match printer.format {
         Format::Json => printer.data(&json(&view::to_json(plan, &report, calls, exit.outcome(), exit.code()))),
         Format::Markdown => printer.data(&view::to_markdown(plan, &report, calls)),
@@ -219,6 +260,9 @@ fn allowed(plan: &Plan, names: &[String]) -> Result<(), CommandError> {
             .flatten();
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         error = error.detail(format!("{} {} `{}`{why}", step.action, step.kind.label(), step.object));
+        for field in &step.weakens {
+            error = error.detail(format!("  {field}"));
+        }
     }
     let name = |step: &&Step| step.gate.clone().unwrap_or_else(|| step.object.as_str().to_owned());
     let names: BTreeSet<String> = refused.iter().map(name).collect();
@@ -226,7 +270,7 @@ fn allowed(plan: &Plan, names: &[String]) -> Result<(), CommandError> {
         .into_iter()
         .map(|name| format!("--allow-weakening {name}"))
         .collect();
-    Err(error.hint(format!("if it is meant: `{}`", options.join(" "))))
+    Err(error.hint(format!("if it is meant: `{} --reason 'why'`", options.join(" "))))
 }
 
 fn confirm(context: &Context, yes: bool, plan: &Plan) -> Result<(), CommandError> {
@@ -256,7 +300,7 @@ fn confirm(context: &Context, yes: bool, plan: &Plan) -> Result<(), CommandError
 /// Carries the plan out. Ctrl-C and SIGTERM stop new writes, and those under way are finished; a second one drops them.
 async fn carry_out(
     context: &Context,
-    checked: &Checked,
+    (checked, reason): (&Checked, Option<&str>),
     (loaded, environment, gathered): (&LoadedEstate, &Environment, &Gathered),
     connection: &Connection,
     recording: Option<&Recording<'_>>,
@@ -291,6 +335,7 @@ async fn carry_out(
         ours: (&loaded.estate.owner, &plan.header.environment),
         refused: &checked.refused,
         documents: &gathered.documents,
+        reason,
         plan_id: &plan.header.plan_id,
         now: gathered.now,
         parallelism: usize::from(context.global.parallelism),

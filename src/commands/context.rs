@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the home of the process's environment")]
 
 use super::error::{CommandError, Exit};
-use super::sign_in;
+use super::{sign_in, summary};
 use crate::arm::{
     ApiVersions, ArmError, Client, ClientOptions, Endpoints, Notice, SignInMethod, SignInOptions, TransportOptions,
     endpoints, https_transport, machine_transport,
@@ -19,9 +19,9 @@ use crate::model::{Period, Timestamp};
 use crate::render::Renderer;
 use crate::sandbox;
 use crate::store;
-use crate::view::check::Service;
 use crate::view::diagnostics;
 use crate::view::printer::{ColorChoice, Format, Printer, Verbosity};
+use crate::view::service::Service;
 use crate::view::text::plain;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{HttpClient, Url};
@@ -184,6 +184,16 @@ pub fn wishes(arguments: &[OsString]) -> (Format, ColorChoice, bool) {
     (format, color, no_color())
 }
 
+/// The service whose pipeline runs this, if it is one that shows annotations.
+fn service() -> Option<Service> {
+    let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
+        (true, _) => Some(Service::GitHub),
+        (_, true) => Some(Service::AzureDevOps),
+        _ => None,
+    }
+}
+
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
@@ -270,8 +280,12 @@ impl Context {
             _ => Verbosity::Normal,
         };
         let no_color = no_color();
-        let printer = Arc::new(Printer::new(global.format, global.color, verbosity, no_color));
-        Context { global, printer }
+        let mut printer = Printer::new(global.format, global.color, verbosity, no_color);
+        printer.service = service();
+        Context {
+            global,
+            printer: Arc::new(printer),
+        }
     }
 
     /// Returns whether a person can be asked.
@@ -279,13 +293,32 @@ impl Context {
         !self.global.no_input && self.printer.can_ask()
     }
 
-    /// Returns the service whose pipeline runs this, if it is one that shows annotations.
-    pub fn pipeline(&self) -> Option<Service> {
-        let says = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-        match (says("GITHUB_ACTIONS"), says("TF_BUILD")) {
-            (true, _) => Some(Service::GitHub),
-            (_, true) => Some(Service::AzureDevOps),
-            _ => None,
+    /// Adds a page to the summary that a pipeline shows of its job, where one runs this and a person's form was asked for.
+    pub fn summarize(&self, page: impl FnOnce() -> String) {
+        if self.printer.format != Format::Human {
+            return; // whoever asks for a document decides where it goes
+        }
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let written = match self.printer.service {
+            None => return,
+            Some(Service::GitHub) => match variable("GITHUB_STEP_SUMMARY") {
+                Some(path) => summary::append(&path, page()),
+                None => return,
+            },
+            Some(Service::AzureDevOps) => match variable("AGENT_TEMPDIRECTORY") {
+                Some(folder) => summary::upload(&folder, page(), &self.printer),
+                None => return,
+            },
+        };
+        if let Err(error) = written {
+            self.printer.error(&format!(
+                "The job's summary cannot be written: {}",
+                plain(&error.to_string())
+            ));
         }
     }
 
@@ -341,30 +374,15 @@ impl Context {
     /// Reads and checks the estate in a folder, as [`Context::check_estate`] does.
     pub fn check_estate_in(&self, dir: PathBuf) -> Result<CheckedEstate, CommandError> {
         let (dir, files) = self.files(dir)?;
-        let mut wrong = Vec::new();
-        let lock = locked(&files, &mut wrong);
-        let catalog = match &lock {
-            Some(lock) if lock.has_facts() => Cow::Owned(lock.joined(Catalog::embedded())),
-            _ => Cow::Borrowed(Catalog::embedded()),
-        };
-        let (estate, mut diagnostics) = config::load(&files, &catalog);
-        diagnostics.splice(0..0, wrong);
-        let loaded = estate.map(|estate| {
-            let (renderer, found) = Renderer::load(&estate);
-            diagnostics.extend(found);
-            (estate, renderer)
-        });
-        let broken = diagnostics
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Error);
-        Ok(CheckedEstate {
-            dir,
-            files,
-            loaded: loaded.filter(|_| !broken),
-            catalog,
-            lock,
-            diagnostics,
-        })
+        Ok(CheckedEstate::of(dir, files))
+    }
+
+    /// Reads the files of the estate in a folder, if there is one.
+    pub fn estate_files(&self, dir: &Path) -> Result<Vec<SourceFile>, CommandError> {
+        match store::exists(&dir.join(config::ESTATE_FILE)) {
+            true => Ok(self.files(dir.to_path_buf())?.1),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Says the mistakes of an estate, and returns them as the error of a command.
@@ -380,24 +398,13 @@ impl Context {
     /// Returns the estate if nothing is wrong with it; says its warnings.
     pub fn estate(&self) -> Result<LoadedEstate, CommandError> {
         let checked = self.check_estate()?;
-        let digest = files_digest(&checked.files);
-        match checked.loaded {
-            Some((estate, renderer)) => {
-                if !checked.diagnostics.is_empty() {
-                    self.printer
-                        .note(&self.diagnostics(&checked.diagnostics, &checked.files));
-                }
-                Ok(LoadedEstate {
-                    dir: checked.dir,
-                    estate,
-                    renderer,
-                    catalog: checked.catalog,
-                    lock: checked.lock,
-                    digest,
-                })
-            }
-            None => Err(self.mistaken(checked.diagnostics, &checked.files)),
+        if checked.loaded.is_some() && !checked.diagnostics.is_empty() {
+            self.printer
+                .note(&self.diagnostics(&checked.diagnostics, &checked.files));
         }
+        checked
+            .loaded()
+            .map_err(|wrong| self.mistaken(wrong.diagnostics, &wrong.files))
     }
 
     /// Returns diagnostics as text for standard error.
@@ -519,6 +526,52 @@ type Parts = (
 /// Returns where the sandbox of an estate keeps its state.
 pub fn sandbox_dir(estate: &Path) -> PathBuf {
     estate.join(".aksgate").join("sandbox")
+}
+
+impl CheckedEstate {
+    /// Checks the files of an estate, which need not be written yet.
+    pub fn of(dir: PathBuf, files: Vec<SourceFile>) -> CheckedEstate {
+        let mut wrong = Vec::new();
+        let lock = locked(&files, &mut wrong);
+        let catalog = match &lock {
+            Some(lock) if lock.has_facts() => Cow::Owned(lock.joined(Catalog::embedded())),
+            _ => Cow::Borrowed(Catalog::embedded()),
+        };
+        let (estate, mut diagnostics) = config::load(&files, &catalog);
+        diagnostics.splice(0..0, wrong);
+        let loaded = estate.map(|estate| {
+            let (renderer, found) = Renderer::load(&estate);
+            diagnostics.extend(found);
+            (estate, renderer)
+        });
+        let broken = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error);
+        CheckedEstate {
+            dir,
+            files,
+            loaded: loaded.filter(|_| !broken),
+            catalog,
+            lock,
+            diagnostics,
+        }
+    }
+
+    /// Returns the estate if nothing is wrong with it, else what is.
+    pub fn loaded(self) -> Result<LoadedEstate, Box<CheckedEstate>> {
+        let digest = files_digest(&self.files);
+        match self.loaded {
+            Some((estate, renderer)) => Ok(LoadedEstate {
+                dir: self.dir,
+                estate,
+                renderer,
+                catalog: self.catalog,
+                lock: self.lock,
+                digest,
+            }),
+            None => Err(Box::new(self)),
+        }
+    }
 }
 
 impl LoadedEstate {

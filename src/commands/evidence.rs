@@ -47,7 +47,7 @@ pub(super) fn standing<'a>(
     let found = environment.gates.values().filter(meant).filter_map(|gate| {
         let owned = observed.owned(owner, &environment.name);
         let (assignment, _) = owned
-            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate))
             .max_by_key(|(_, mark)| mark.generation)?;
         Some(Standing {
             gate,
@@ -88,7 +88,7 @@ fn decisive<'a>(
     let found = all.flat_map(|of| {
         let owned = observed.owned(owner, &environment.name);
         let generations: Vec<&LiveObject> = owned
-            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == of.gate.name)
+            .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && of.gate.answers_to(&mark.gate))
             .map(|(object, _)| object)
             .collect();
         let arrived = generations.len() == 1 && !of.is_to_deny();

@@ -3,6 +3,7 @@
 use super::error::CommandError;
 use crate::view::diagnostics;
 use crate::view::printer::{Format, Printer};
+use crate::view::service::{Annotation, Level};
 use crate::view::text::plain;
 use serde_json::json;
 
@@ -34,4 +35,14 @@ pub(super) fn print(printer: &Printer, command: &str, error: &CommandError) {
         text.push_str(&format!("{} {}\n", printer.err.bold("hint:"), plain(hint)));
     }
     printer.error(&text);
+    let message: Vec<&str> = std::iter::once(error.summary.as_str())
+        .chain(error.detail.iter().map(String::as_str))
+        .collect();
+    printer.annotate(&Annotation {
+        level: Level::Error,
+        file: "",
+        place: None,
+        title: &format!("aksgate {command}"),
+        message: &message.join("; "),
+    });
 }

@@ -9,10 +9,10 @@ use crate::desired::{self, Controls, Desired, DesiredError, DesiredObject, GateR
 use crate::evidence::Forecast;
 use crate::kinds::Kind;
 use crate::lock::{self, Judgement};
-use crate::model::{Period, ResourceId, Timestamp};
+use crate::model::{Period, ResourceId, Scope, Timestamp};
 use crate::observe::{Evidence, built_ins, observe, refine};
 use crate::observed::Observed;
-use crate::plan::{Action, Header, Inputs, Plan, Step, make};
+use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan, Step, exceeded, make};
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub struct Gathered {
     pub judgement: Judgement,
     /// What the positions of gates were decided on besides.
     pub controls: Controls,
+    /// Steps that a person takes whatever is heard of the clusters, by kind and object.
+    pub unasked: BTreeSet<(Kind, ResourceId)>,
     /// Now, by ARM's clock.
     pub now: Timestamp,
 }
@@ -74,22 +76,8 @@ pub async fn gather(
         wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
     }
     wanted.findings.extend(judgement.findings.iter().cloned());
-    let header = Header {
-        environment: environment.name.clone(),
-        scope: environment.scope.to_string(),
-        tenant: environment.tenant.clone(),
-        endpoint: connection.endpoint.clone(),
-        gates: gates
-            .iter()
-            .cloned()
-            .collect::<BTreeSet<String>>()
-            .into_iter()
-            .collect(),
-        config_digest: loaded.digest.clone(),
-        time: now,
-        expires: now.plus(VALID),
-        plan_id: String::new(),
-    };
+    wanted.findings.extend(orphans(loaded, environment, &observed));
+    let header = header(loaded, environment, connection, (gates, now));
     let Desired {
         objects,
         held,
@@ -104,8 +92,16 @@ pub async fn gather(
         held,
         findings,
         gates,
+        renamed: &environment.renamed_gates(),
+        why_gone: NOT_ASKED_FOR,
     };
     let mut plan = make(inputs);
+    // What a command is given for counts against no limit.
+    let ordered = |step: &Step| step.gate.as_ref().is_some_and(|gate| controls.weakens(gate));
+    let owned = observed.owned(&loaded.estate.owner, &environment.name).count();
+    let owned = u64::try_from(owned).unwrap_or(u64::MAX);
+    plan.exceeded = exceeded(&plan, &environment.limits, owned, |step| !ordered(step));
+    plan.findings.splice(0..0, plan.exceeded.iter().map(over_limit));
     plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
     let documents = objects
         .into_iter()
@@ -118,8 +114,58 @@ pub async fn gather(
         rollouts,
         judgement,
         controls,
+        unasked: BTreeSet::new(),
         now,
     })
+}
+
+/// Returns the header of a plan that is made now.
+pub(super) fn header(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (gates, now): (&[String], Timestamp),
+) -> Header {
+    let gates: BTreeSet<String> = gates.iter().cloned().collect();
+    Header {
+        environment: environment.name.clone(),
+        scope: environment.scope.to_string(),
+        tenant: environment.tenant.clone(),
+        endpoint: connection.endpoint.clone(),
+        gates: gates.into_iter().collect(),
+        config_digest: loaded.digest.clone(),
+        time: now,
+        expires: now.plus(VALID),
+        plan_id: String::new(),
+    }
+}
+
+/// Says what stands in Azure of environments whose files are gone. It is never planned here: what one environment has is not for another
+/// to delete.
+fn orphans(loaded: &LoadedEstate, environment: &Environment, observed: &Observed) -> Vec<Finding> {
+    let known = |name: &str| loaded.estate.environments.contains_key(name);
+    let orphans = observed.orphans(&loaded.estate.owner, known);
+    let told = orphans.into_iter().map(|(name, objects)| {
+        let assigned = objects.iter().filter(|object| object.kind == Kind::PolicyAssignment);
+        let scopes: BTreeSet<&str> = assigned.map(|object| object.id.scope()).collect();
+        let scope = match scopes.iter().min_by_key(|path| path.len()).and_then(|path| Scope::parse(path)) {
+            Some(scope) => scope.to_string(),
+            None => environment.scope.to_string(),
+        };
+        let (count, objects) = match objects.len() {
+            1 => ("1", "object"),
+            count => (&*count.to_string(), "objects"),
+        };
+        let tenant = &environment.tenant;
+        Finding {
+            subject: environment.name.clone(),
+            sentence: format!(
+                "{count} {objects} of environment `{name}`, which the estate no longer has, stand here and go on acting: bring \
+                 `environments/{name}.yaml` back, or `aksgate retire {name} --scope {scope} --tenant {tenant} --reason TEXT`"
+            ),
+        }
+    });
+    told.collect()
 }
 
 /// Decides once more on a step that relies on evidence, with what is heard of the clusters this moment.
@@ -132,6 +178,9 @@ pub async fn still_open(
     step: &Step,
 ) -> Result<(), String> {
     let Some(gate) = &step.gate else { return Ok(()) };
+    if gathered.unasked.contains(&(step.kind, step.object.clone())) {
+        return Ok(());
+    }
     let time = connection.client.server_time();
     let now = time.map_or(gathered.now, |time| time.server);
     let evidence = evidence::heard_now(loaded, environment, connection, (&gathered.observed, now), gate)
@@ -163,6 +212,15 @@ pub async fn still_open(
         "a guard has closed since the plan was made: {}",
         reasons.join("; ")
     ))
+}
+
+/// Says that an apply would refuse the plan.
+fn over_limit(exceeded: &Exceeded) -> Finding {
+    let (sentence, option) = (exceeded.sentence(), exceeded.option());
+    Finding {
+        subject: format!("limits.{}", exceeded.limit.name()),
+        sentence: format!("{sentence}: apply refuses it, unless with `{option}`"),
+    }
 }
 
 /// What is live in the environment that gates come from, where they come from one.

@@ -13,11 +13,14 @@ pub mod error;
 mod evidence;
 mod failure;
 mod gather;
+mod import;
 mod init;
 mod inquiry;
 mod junit;
+mod limit_args;
 mod lock;
 mod past_guards;
+mod pipeline;
 mod plan;
 mod preflight;
 mod promote;
@@ -26,6 +29,7 @@ mod recording;
 mod remediate;
 mod render;
 mod resolving;
+mod retire;
 mod rollout;
 mod runs;
 mod runtime;
@@ -36,6 +40,7 @@ mod show;
 mod sign_in;
 mod status;
 mod suites;
+mod summary;
 mod validate;
 mod verify;
 mod version;
@@ -67,6 +72,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Preflight(preflight::Args),
     Render(render::Args),
@@ -75,6 +81,7 @@ enum Command {
     Apply(apply::Args),
     Runs(runs::Args),
     Rollout(rollout::Args),
+    Retire(retire::Args),
     Promote(promote::Args),
     Scan(scan::Args),
     Catalog(catalog::Args),
@@ -86,6 +93,7 @@ enum Command {
     Remediate(remediate::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
+    Pipeline(pipeline::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -96,6 +104,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Init(_) => "init",
+            Command::Import(_) => "import",
             Command::Validate(_) => "validate",
             Command::Preflight(_) => "preflight",
             Command::Render(_) => "render",
@@ -104,6 +113,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Runs(_) => "runs",
             Command::Rollout(_) => "rollout",
+            Command::Retire(_) => "retire",
             Command::Promote(_) => "promote",
             Command::Scan(_) => "scan",
             Command::Catalog(_) => "catalog",
@@ -115,6 +125,7 @@ impl Command {
             Command::Remediate(_) => "remediate",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
+            Command::Pipeline(_) => "pipeline",
             Command::Sandbox(_) => "sandbox",
             Command::Schema(_) => "schema",
             Command::Completions(_) => "completions",
@@ -165,6 +176,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::run(context, &args),
+        Command::Import(args) => import::run(context, &args).await,
         Command::Validate(args) => validate::run(context, &args),
         Command::Preflight(args) => preflight::run(context, &args).await,
         Command::Render(args) => render::run(context, &args),
@@ -173,6 +185,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Runs(args) => runs::run(context, &args),
         Command::Rollout(args) => rollout::run(context, &args).await,
+        Command::Retire(args) => retire::run(context, &args).await,
         Command::Promote(args) => promote::run(context, &args).await,
         Command::Scan(args) => scan::run(context, &args).await,
         Command::Catalog(args) => catalog::run(context, &args),
@@ -184,6 +197,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Remediate(args) => remediate::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
+        Command::Pipeline(args) => pipeline::run(context, &args),
         Command::Sandbox(args) => sandbox::run(context, &args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args),

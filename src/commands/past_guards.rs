@@ -10,11 +10,30 @@ pub(super) struct PastGuards {
     #[arg(long, value_name = "GUARD", requires = "reason")]
     override_guard: Vec<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", requires = "override_guard")]
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
 impl PastGuards {
+    /// Returns the guards of a command that asks for a reason for nothing else.
+    pub fn alone(&self) -> Result<Vec<(Guard, String)>, CommandError> {
+        if self.reason.is_some() && self.override_guard.is_empty() {
+            return Err(CommandError::usage("`--reason` is given, and nothing asks for one")
+                .hint("it belongs to `--override-guard GUARD`"));
+        }
+        self.overrides()
+    }
+
+    /// Returns whether any guard is named.
+    pub fn names_any(&self) -> bool {
+        !self.override_guard.is_empty()
+    }
+
+    /// Returns the reason, if one is given.
+    pub fn reason(&self) -> Result<Option<String>, CommandError> {
+        self.reason.as_deref().map(reason).transpose()
+    }
+
     /// Returns the guards, each with the reason.
     pub fn overrides(&self) -> Result<Vec<(Guard, String)>, CommandError> {
         let why = self.reason.as_deref().unwrap_or_default();
@@ -40,7 +59,8 @@ impl PastGuards {
 pub(super) fn reason(text: &str) -> Result<String, CommandError> {
     let text = text.split_whitespace().collect::<Vec<&str>>().join(" ");
     if text.is_empty() {
-        return Err(CommandError::usage("`--reason` says nothing").hint("say why: it is kept in the gate's mark"));
+        return Err(CommandError::usage("`--reason` says nothing")
+            .hint("say why: it is kept in the gate's mark and in the journal"));
     }
     Ok(text)
 }

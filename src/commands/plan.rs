@@ -9,6 +9,7 @@ use crate::plan::{Plan, file};
 use crate::store;
 use crate::view::plan as view;
 use crate::view::printer::{Format, Verbosity};
+use crate::view::service::{Annotation, Level};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     }
     let connection = context.connect(&loaded.dir, environment)?;
     let controls = Controls {
-        overrides: args.past.overrides()?,
+        overrides: args.past.alone()?,
         ..Controls::shown()
     };
     let gathered = gather(context, &loaded, environment, &connection, (&args.gate, controls)).await?;
@@ -64,6 +65,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Exit::Done
     };
     print(context, &plan, "plan", exit);
+    context.summarize(|| view::to_markdown(&plan));
+    if let Some(message) = view::weakenings(&plan) {
+        context.printer.annotate(&Annotation {
+            level: Level::Warning,
+            file: "",
+            place: None,
+            title: &format!("the plan of {} weakens", plan.header.environment),
+            message: &message,
+        });
+    }
     if let Some(path) = &args.out {
         context.printer.note(&format!("The plan is in {}.", path.display()));
     }

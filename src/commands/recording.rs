@@ -75,6 +75,8 @@ impl<'a> Recording<'a> {
             config_digest: header.config_digest.clone(),
             steps: plan.pending().count(),
             allowed_weakenings: consent.weakenings.to_vec(),
+            reason: consent.reason.map(str::to_owned),
+            limits: consent.limits.options(),
         };
         let journal = Journal::begin(folder, &start).map_err(|error| {
             CommandError::failed("the journal cannot be written; nothing was written to Azure")
@@ -111,6 +113,7 @@ impl<'a> Recording<'a> {
             object: step.object.as_str().to_owned(),
             action: step.action.name().to_owned(),
             direction: step.direction.name().to_owned(),
+            weakens: step.weakens.clone(),
             gate: step.gate.clone(),
             before: writing.before.cloned(),
             after: writing.after.cloned(),

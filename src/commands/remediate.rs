@@ -245,6 +245,8 @@ fn begin(
         config_digest: loaded.digest.clone(),
         steps: chosen,
         allowed_weakenings: Vec::new(),
+        reason: None,
+        limits: Vec::new(),
     };
     let folder = recording::folder(&loaded.dir, args.journal.as_deref());
     Journal::begin(&folder, &start).map_err(|error| unwritten(&folder, &error))
@@ -280,6 +282,7 @@ async fn write(
             object: id.clone(),
             action: action.to_owned(),
             direction: "neutral".to_owned(),
+            weakens: Vec::new(),
             gate: Some(row.task.gate.clone()),
             before: None,
             after,

@@ -4,6 +4,7 @@ use super::apply::{Consent, finish};
 use super::context::Context;
 use super::error::{CommandError, Exit};
 use super::gather::{gather, known_gates};
+use super::limit_args::LimitArgs;
 use super::past_guards::reason;
 use super::recording;
 use crate::config::Environment;
@@ -198,7 +199,11 @@ async fn order_gate(
     let gates = [gate.to_owned()];
     known_gates(environment, &gates)?;
     let order = order(environment)?;
-    let back = matches!(order, Order::Undo { .. } | Order::Relax { .. });
+    // To take a gate back, or to relax it, is to weaken it: the command is what allows it.
+    let weakens = match &order {
+        Order::Undo { reason, .. } | Order::Relax { reason, .. } => Some(reason.clone()),
+        Order::Pause { .. } | Order::Resume => None,
+    };
     let connection = context.connect(&loaded.dir, environment)?;
     let controls = Controls {
         orders: BTreeMap::from([(gate.to_owned(), order)]),
@@ -208,8 +213,9 @@ async fn order_gate(
     let gathered = gather(context, &loaded, environment, &connection, (&gates, controls)).await?;
     let consent = Consent {
         yes,
-        // To take a gate back, or to relax it, is to weaken it: the command is what allows it.
-        weakenings: if back { &gates } else { &[] },
+        weakenings: if weakens.is_some() { &gates } else { &[] },
+        reason: weakens.as_deref(),
+        limits: &LimitArgs::default(),
         command: "rollout",
         journal: None,
     };

@@ -88,6 +88,13 @@ pub(super) async fn read(
         endpoint: connection.endpoint.clone(),
         time: gathered.now,
         gates: gates.map(|gate| gate_of(loaded, &gathered, gate)).collect(),
+        remarks: gathered
+            .plan
+            .findings
+            .iter()
+            .filter(|finding| finding.subject == environment.name)
+            .map(|finding| finding.sentence.clone())
+            .collect(),
     })
 }
 

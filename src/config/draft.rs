@@ -14,7 +14,7 @@ use super::walk::{Fields, Spanned, Value};
 use super::{images, keys};
 use crate::catalog::VersionPin;
 use crate::diagnostic::Span;
-use crate::model::{Period, ResourceId, Scope, Stage, Timestamp};
+use crate::model::{Limits, Percent, Period, ResourceId, Scope, Stage, Timestamp};
 use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +69,7 @@ pub(super) struct EnvironmentDraft<'a> {
     pub location: Option<Spanned<&'a str>>,
     pub says_location: bool,
     pub rollout: RolloutDraft<'a>,
+    limits: Limits,
     pub gates: Vec<GateDraft<'a>>,
     pub exemptions: Vec<ExemptionDraft<'a>>,
     pub defender: Option<DefenderDraft<'a>>,
@@ -90,6 +91,7 @@ pub(super) struct GateDraft<'a> {
     pub exclude_namespaces: Vec<Spanned<&'a str>>,
     pub parameters: Vec<Given<'a>>,
     pub identity: Option<Spanned<&'a str>>,
+    pub renamed_from: Option<Spanned<&'a str>>,
     /// All its keys, with their places.
     pub keys: Vec<(&'static str, Span)>,
 }
@@ -138,6 +140,7 @@ impl<'a> EnvironmentDraft<'a> {
             location: fields.text("location"),
             says_location: fields.says("location"),
             rollout: RolloutDraft::read(fields),
+            limits: limits(fields),
             gates: fields
                 .map("gates")
                 .iter()
@@ -190,6 +193,7 @@ impl<'a> EnvironmentDraft<'a> {
             definition_scope,
             location: self.location.map(|location| location.value.to_owned()),
             rollout: self.rollout.finish()?,
+            limits: self.limits,
             gates,
             exemptions: self
                 .exemptions
@@ -220,6 +224,7 @@ impl<'a> GateDraft<'a> {
             exclude_namespaces: texts(fields, "excludeNamespaces"),
             parameters: given(fields),
             identity: fields.text("identity"),
+            renamed_from: fields.text("renamedFrom"),
             keys: fields.keys().collect(),
         })
     }
@@ -246,6 +251,7 @@ impl<'a> GateDraft<'a> {
             parameters: self.values(contents.get(initiative)?)?,
             identity: self.identity.map(|identity| identity.value.to_owned()),
             kind: contents.get(initiative)?.kind,
+            renamed_from: self.renamed_from.map(|name| name.value.to_owned()),
         })
     }
 
@@ -461,6 +467,20 @@ pub(super) fn texts<'a>(fields: &Fields<'a>, key: &str) -> Vec<Spanned<&'a str>>
     texts.collect()
 }
 
+fn limits(fields: &Fields<'_>) -> Limits {
+    let usual = Limits::default();
+    let Some(fields) = fields.fields("limits") else {
+        return usual;
+    };
+    let share = fields.text("share").and_then(|share| Percent::parse(share.value));
+    Limits {
+        deletes: fields.number("deletes").unwrap_or(usual.deletes),
+        replaces: fields.number("replaces").unwrap_or(usual.replaces),
+        weakenings: fields.number("weakenings").unwrap_or(usual.weakenings),
+        share: share.unwrap_or(usual.share),
+    }
+}
+
 fn given<'a>(fields: &Fields<'a>) -> Vec<Given<'a>> {
     let given = fields
         .map("parameters")
@@ -491,9 +511,7 @@ fn read_stage(text: &str) -> Option<Stage> {
 }
 
 fn read_cloud(text: &str) -> Option<Cloud> {
-    [Cloud::Public, Cloud::UsGov, Cloud::China]
-        .into_iter()
-        .find(|cloud| cloud.name() == text)
+    Cloud::parse(text)
 }
 
 pub(super) fn read_mode(fields: &Fields<'_>) -> Option<Mode> {

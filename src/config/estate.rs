@@ -4,7 +4,7 @@
 
 use super::rule::Rule;
 use crate::catalog::{Catalog, VersionFacts, VersionPin};
-use crate::model::{DEFENDER_PLAN_WRITERS, Period, ResourceId, Ring, Scope, Stage, Timestamp, Windows};
+use crate::model::{DEFENDER_PLAN_WRITERS, Limits, Period, ResourceId, Ring, Scope, Stage, Timestamp, Windows};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,13 @@ impl Cloud {
             Cloud::China => "china",
         }
     }
+
+    /// Reads the word that names a cloud in an environment file.
+    pub fn parse(text: &str) -> Option<Cloud> {
+        [Cloud::Public, Cloud::UsGov, Cloud::China]
+            .into_iter()
+            .find(|cloud| cloud.name() == text)
+    }
 }
 
 /// One environment: where the gates stand and how far they are to close.
@@ -73,8 +80,45 @@ pub struct Environment {
     pub defender: Option<DefenderContainers>,
     /// The clusters' settings; not managed if absent.
     pub clusters: Option<Clusters>,
+    /// How much one apply may take away.
+    pub limits: Limits,
     /// Api-versions in place of aksgate's own, by resource type such as `Microsoft.ContainerService/managedClusters`.
     pub api_versions: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Returns an environment without gates, of which nothing but its place is known.
+    pub fn without_file(
+        name: String,
+        cloud: Cloud,
+        tenant: String,
+        scope: Scope,
+        definition_scope: Scope,
+    ) -> Environment {
+        Environment {
+            name,
+            cloud,
+            tenant,
+            scope,
+            definition_scope,
+            location: None,
+            rollout: Rollout::default(),
+            gates: BTreeMap::new(),
+            exemptions: Vec::new(),
+            defender: None,
+            clusters: None,
+            limits: Limits::default(),
+            api_versions: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the names that gates had before, each with the name that the gate has now.
+    pub fn renamed_gates(&self) -> BTreeMap<String, String> {
+        let renamed = self.gates.values();
+        renamed
+            .filter_map(|gate| Some((gate.renamed_from.clone()?, gate.name.clone())))
+            .collect()
+    }
 }
 
 /// How the gates of an environment are closed step by step.
@@ -159,6 +203,15 @@ pub struct Gate {
     pub identity: Option<String>,
     /// What its initiative is for.
     pub kind: InitiativeKind,
+    /// The name that it had before, if its assignments in Azure may still carry that one.
+    pub renamed_from: Option<String>,
+}
+
+impl Gate {
+    /// Returns whether a mark with that name of a gate is one of this gate: it has the name, or had it before.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.renamed_from.as_deref() == Some(name)
+    }
 }
 
 /// What the members of an initiative are for.

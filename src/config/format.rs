@@ -4,7 +4,7 @@
 
 use crate::catalog::VersionPin;
 use crate::model::{
-    DEFENDER_EXTENSIONS, Period, ResourceId, Scope, Timestamp, is_day, is_guid, is_hours, is_time_zone,
+    DEFENDER_EXTENSIONS, Percent, Period, ResourceId, Scope, Timestamp, is_day, is_guid, is_hours, is_time_zone,
 };
 
 /// The form of a text.
@@ -20,6 +20,8 @@ pub(super) enum Format {
     DefinitionScope,
     /// A period such as `7d`.
     Period,
+    /// A whole percentage.
+    Percent,
     /// The name of a Kubernetes namespace.
     Namespace,
     /// A version pin such as `1.*.*`.
@@ -95,6 +97,7 @@ impl Format {
             }
             Format::DefinitionScope => "`managementGroups/NAME` or `subscriptions/GUID`".to_owned(),
             Format::Period => "a period such as `7d`, `12h` or `1d12h`".to_owned(),
+            Format::Percent => "a whole percentage from `0%` to `100%`".to_owned(),
             Format::Namespace => {
                 "the name of a Kubernetes namespace: lower-case letters, digits and dashes, no dash at either end"
                     .to_owned()
@@ -153,6 +156,7 @@ impl Format {
             Format::Period => {
                 Some("^([0-9]+d([0-9]+h)?([0-9]+m)?([0-9]+s)?|[0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$")
             }
+            Format::Percent => Some("^(0|[1-9][0-9]?|100)%$"),
             Format::Namespace => Some("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
             Format::Pin => {
                 Some("^(0|[1-9][0-9]{0,8})\\.(\\*|0|[1-9][0-9]{0,8})\\.\\*(-[Pp][Rr][Ee][Vv][Ii][Ee][Ww])?$")
@@ -251,6 +255,7 @@ impl Format {
                 )
             }
             Format::Period => Period::parse(text).is_some(),
+            Format::Percent => Percent::parse(text).is_some(),
             Format::Namespace => is_label(text),
             Format::KubernetesKind => named(|byte| byte.is_ascii_uppercase(), |byte| byte.is_ascii_alphanumeric()),
             Format::ApiGroup => text.is_empty() || text.split('.').all(is_label),
@@ -311,6 +316,7 @@ impl Format {
                 _ => None,
             },
             Format::Period if digits(text) => Some(format!("name the unit: `{text}d` for days, `{text}h` for hours")),
+            Format::Percent if digits(text) => Some(format!("write `{text}%`")),
             Format::DefinitionScope if matches!(Scope::parse(text), Some(Scope::ResourceGroup(..))) => {
                 Some("policy definitions cannot stand in a resource group: name its subscription".to_owned())
             }
@@ -488,6 +494,11 @@ mod tests {
             Format::Period,
             &["7d", "1d12h", "90m", "1d1h1m1s", "0s"],
             &["", "7", "d", "1h1d", "1d1d", "7w", "-1d", "7d "],
+        );
+        check(
+            Format::Percent,
+            &["0%", "7%", "30%", "100%"],
+            &["", "%", "30", "030%", "101%", "1.5%", "-1%", "30 %"],
         );
         check(
             Format::Namespace,

@@ -30,6 +30,10 @@ pub(super) fn check(
         return;
     };
     if content.is_defender {
+        if let Some(former) = gate.renamed_from {
+            let label = "it is a switch of the Defender plan, and nothing in Azure carries its name".to_owned();
+            diagnostics.push(error("former name without use", former.span, label).hint("remove the key"));
+        }
         super::defender::gate(environment, gate, initiative, diagnostics);
         return;
     }
@@ -145,6 +149,29 @@ pub(super) fn check(
         let label = format!("no value for {}: the initiative has no default", list(missing));
         let error = error("missing parameter", initiative.span, label);
         diagnostics.push(error.hint(format!("state it under `parameters` of the gate `{}`", gate.name.value)));
+    }
+}
+
+/// Reports former names that a gate has still, or that two gates claim.
+pub(super) fn renamed(environment: &EnvironmentDraft<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let mut claimed: BTreeMap<&str, &str> = BTreeMap::new();
+    for gate in &environment.gates {
+        let Some(former) = gate.renamed_from else { continue };
+        let mut report = |summary: &str, label: String, hint: &str| {
+            diagnostics.push(Diagnostic::error(summary, environment.file, former.span, label).hint(hint));
+        };
+        if environment.gates.iter().any(|other| other.name.value == former.value) {
+            let label = format!("the environment has a gate `{}`", former.value);
+            let hint = "name the gate as it was called before, when it had another name than now";
+            report("former name of a gate that is there", label, hint);
+        } else if let Some(other) = claimed.insert(former.value, gate.name.value) {
+            let label = format!("the gate `{other}` says that it was called so");
+            report(
+                "former name of two gates",
+                label,
+                "only one of them can take the place of what stands in Azure",
+            );
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The walk, the proposals for a misspelt key and the JSON Schemas are made from this table alone.
 
+mod limits;
 mod rollout;
 mod rule;
 
@@ -316,6 +317,11 @@ pub(super) static ENVIRONMENT: Table = table(
             "The AKS clusters in scope. What is not stated is not touched.",
         ),
         key(
+            "limits",
+            Shape::Table(&limits::LIMITS),
+            "How much one apply may take away. It refuses more unless that is raised on its command line.",
+        ),
+        key(
             "apiVersions",
             API_VERSIONS,
             "Api-versions in place of aksgate's own, by resource type.",
@@ -368,6 +374,11 @@ static GATE: Table = table(
             "identity",
             Shape::Text(Format::IdentityId),
             "The resource id of a user-assigned identity for members that deploy or modify. If left out, Azure makes one for the assignment.",
+        ),
+        key(
+            "renamedFrom",
+            Shape::Text(Format::Name),
+            "The name that the gate had before. What denies under that name stays until an assignment under the new one has taken its place.",
         ),
     ],
 );

@@ -87,6 +87,11 @@ fn read(files: &[SourceFile], catalog: Option<&Catalog>) -> (Option<Estate>, Vec
     (estate.filter(|_| !failed), diagnostics)
 }
 
+/// Returns what is wrong with a text as the name of an environment, gate or initiative; none if it is one.
+pub fn name_mistake(text: &str) -> Option<String> {
+    format::Format::Name.mistake(text).map(|mistake| mistake.label)
+}
+
 /// Returns the resource types whose api-version an estate may name.
 pub fn api_versioned() -> impl Iterator<Item = &'static str> {
     keys::api_versioned()
@@ -269,6 +274,7 @@ impl Files {
             for gate in &environment.gates {
                 gates::check(environment, gate, &contents, diagnostics);
             }
+            gates::renamed(environment, diagnostics);
             defender::twice(environment, &contents, diagnostics);
             defender::two_writers(environment, &contents, diagnostics);
         }

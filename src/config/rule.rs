@@ -4,7 +4,7 @@
 //! constraint. Must not know how it is rendered.
 
 use crate::catalog::{Parameter, ParameterType, VersionFacts};
-use crate::model::Effect;
+use crate::model::{Effect, Meaning};
 use crate::rules::Template;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -83,6 +83,8 @@ pub struct RuleParameter {
     pub default: Option<Value>,
     /// The values that it may take; for an array, what its items may be.
     pub allowed: Option<Vec<Value>>,
+    /// What it is to the rule; none if its file does not say.
+    pub meaning: Option<Meaning>,
 }
 
 impl Rule {

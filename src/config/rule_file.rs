@@ -6,7 +6,7 @@ use super::walk::{Fields, Spanned, Value as Walked};
 use super::{INITIATIVES, Parsed, keys, near, parameters, policy_rule, rego};
 use crate::catalog::{Parameter, ParameterType, VersionFacts};
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::model::Effect;
+use crate::model::{Effect, Meaning};
 use crate::yaml::Node;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -265,7 +265,27 @@ impl Check<'_, '_> {
                 .map_or(String::new(), |text| text.value.to_owned()),
             default: default.and_then(parameters::value),
             allowed,
+            meaning: self.meaning(ty, fields),
         })
+    }
+
+    /// What a parameter is to its rule; a value of another type than the meaning is of could never be compared.
+    fn meaning(&mut self, ty: ParameterType, fields: &Fields<'_>) -> Option<Meaning> {
+        let stated = fields.text("meaning")?;
+        let meaning = Meaning::parse(stated.value)?;
+        let fits = match meaning {
+            Meaning::AllowsPattern => ty == ParameterType::String,
+            Meaning::Permits | Meaning::Demands => ty == ParameterType::Boolean,
+            Meaning::Allows | Meaning::Excludes | Meaning::Refuses | Meaning::Selects => ty == ParameterType::Array,
+        };
+        if !fits {
+            let label = format!("a parameter of type {ty} has no such meaning");
+            let error = self.error("meaning of another type", stated.span, label);
+            self.report(error.hint(
+                "lists allow, exclude, refuse or select; a String is an `allows-pattern`; a Boolean permits or demands",
+            ));
+        }
+        fits.then_some(meaning)
     }
 
     fn effects(&mut self, fields: &Fields<'_>, kubernetes: bool) -> Vec<Effect> {

@@ -3,6 +3,7 @@
 mod api_versions;
 mod clusters;
 mod defender;
+mod gates;
 mod images;
 mod initiatives;
 mod rollout;
@@ -237,7 +238,7 @@ fn keys_are_checked() {
                 "    soak: 1d",
                 "    zebra: 1d",
                 "environments/dev.yaml:8:5 unknown key: `zebra` is not known here
-  known: `initiative`, `target`, `soak`, `maxViolations`, `excludeNamespaces`, `parameters`, `identity`",
+  known: `initiative`, `target`, `soak`, `maxViolations`, `excludeNamespaces`, `parameters`, `identity`, `renamedFrom`",
             ),
             (
                 "    target: deny\n",
@@ -312,7 +313,7 @@ environments/dev.yaml:12:45 invalid value: expected the name of a Kubernetes nam
             ),
             ("gates:\n", "gates: []\nx:\n", "environments/dev.yaml:4:8 wrong type: expected a mapping, found a list
 environments/dev.yaml:5:1 unknown key: `x` is not known here
-  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `promotesFrom`, `advance`, `rings`, `settle`, `windows`, `gates`, `exemptions`, `defender`, `clusters`, `apiVersions`"),
+  known: `cloud`, `tenant`, `scope`, `definitionScope`, `location`, `promotesFrom`, `advance`, `rings`, `settle`, `windows`, `gates`, `exemptions`, `defender`, `clusters`, `limits`, `apiVersions`"),
         ],
     );
 }

@@ -2,7 +2,7 @@
 
 use super::{Desired, DesiredError, DesiredObject, Sources, held_state};
 use crate::config::Mode;
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::ResourceId;
 use crate::observed::{ArcCluster, LiveObject, Observed};
 use crate::remark::Finding;
@@ -101,6 +101,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             gate: None,
             depends_on: Vec::new(),
             replaces: None,
+            meanings: Meanings::new(),
         });
     }
     Ok(())

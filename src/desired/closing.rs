@@ -282,6 +282,7 @@ mod tests {
                 .collect(),
             namespaces: None,
             content: Value::Null,
+            meanings: crate::kinds::Meanings::new(),
             own: None,
             rules: Vec::new(),
         }

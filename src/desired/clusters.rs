@@ -3,7 +3,7 @@
 use super::checks;
 use super::{Desired, DesiredError, DesiredObject, Sources, held_state, required};
 use crate::config::{Clusters, Environment, Mode};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::ResourceId;
 use crate::observed::{Cluster, Observed};
 use crate::remark::Finding;
@@ -204,6 +204,7 @@ fn one(
         body,
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(())
 }

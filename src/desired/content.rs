@@ -3,11 +3,11 @@
 use super::checks::properties;
 use super::gate::mark;
 use super::rules::{self, OwnDefinition};
-use super::{DesiredError, DesiredObject, Sources};
+use super::{DesiredError, DesiredObject, Sources, meanings};
 use crate::catalog::managed_namespaces;
 use crate::config::{Gate, Initiative};
 use crate::diff::digest;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Meanings};
 use crate::model::{Effect, MARK_KEY, ResourceId, Stage};
 use crate::render::{effects, set_content};
 use serde_json::{Map, Value, json};
@@ -26,6 +26,8 @@ pub(super) struct Definition {
     pub namespaces: Option<Vec<String>>,
     /// What the content is, without ids: goes into the gate's digest.
     pub content: Value,
+    /// What its parameters are to its rules.
+    pub meanings: Meanings,
     /// The set definition of our own, to be there before.
     pub own: Option<DesiredObject>,
     /// The definitions of the rules in it, to be there before the set.
@@ -45,7 +47,8 @@ pub(super) fn definition(sources: Sources<'_>, gate: &Gate) -> Result<Definition
             let ids = rules.iter().map(|(rule, own)| (rule.clone(), own.id.clone())).collect();
             let (name, catalog) = (&gate.initiative, sources.catalog);
             let set = set_content(name, display_name, description, *kind, members, catalog, &ids);
-            own(sources, gate, &set, rules)
+            let meanings = meanings::of_members(members);
+            own(sources, gate, (&set, meanings), rules)
         }
         // The estate is only made when every gate's initiative is there, and a gate of Defender has no assignment.
         Some(Initiative::Defender { .. }) | None => Err(no_effect(gate, Stage::Audit)),
@@ -93,6 +96,7 @@ fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
                 .unwrap_or_default()
         }),
         content: json!({"builtIn": id, "version": version}),
+        meanings: facts.map(meanings::of_built_in).unwrap_or_default(),
         own: None,
         rules: Vec::new(),
     }
@@ -101,7 +105,7 @@ fn built_in(sources: Sources<'_>, id: &str, version: &str) -> Definition {
 fn own(
     sources: Sources<'_>,
     gate: &Gate,
-    set: &crate::render::SetContent,
+    (set, meanings): (&crate::render::SetContent, Meanings),
     rules: BTreeMap<String, OwnDefinition>,
 ) -> Result<Definition, DesiredError> {
     let environment = sources.environment;
@@ -163,7 +167,9 @@ fn own(
             body: json!({ "properties": properties }),
             depends_on: rules.iter().map(|rule| (rule.kind, rule.id.clone())).collect(),
             replaces: None,
+            meanings: meanings.clone(),
         }),
+        meanings,
         rules,
         id,
         version: None,

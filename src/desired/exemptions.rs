@@ -4,7 +4,7 @@ use super::checks::properties;
 use super::rollout::Order;
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::config::{Exemption, ExemptionCategory, Gate};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{MARK_KEY, Mark, ResourceId, Scope, Timestamp, plain_location};
 use crate::observed::LiveObject;
 use crate::remark::{Finding, Held, Reason};
@@ -68,7 +68,7 @@ const MOST_VALUES: usize = 50;
 /// Keeps the relaxations that are in force, and says that they are.
 fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments: &[(ResourceId, Mark)]) {
     let live = sources.observed.objects().filter(|object| {
-        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| mark.gate == gate.name)
+        object.kind == Kind::PolicyExemption && owned(sources, object).is_some_and(|mark| gate.answers_to(&mark.gate))
     });
     for object in live {
         let text = |path: &str| object.wire.pointer(path).and_then(Value::as_str);
@@ -98,6 +98,7 @@ fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments
             body: object.wire.clone(),
             depends_on: Vec::new(),
             replaces: None,
+            meanings: Meanings::new(),
         });
     }
 }
@@ -159,6 +160,7 @@ fn relax(
         body: json!({ "properties": properties }),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(())
 }
@@ -192,7 +194,8 @@ fn one(
             && object.id.scope().eq_ignore_ascii_case(resource)
             && members(object) == lower(&exemption.members)
             && ends(object).is_some_and(|ends| ends > sources.now)
-            && owned(sources, object).is_some_and(|other| other.gate == mark.gate && other.generation < mark.generation)
+            && owned(sources, object)
+                .is_some_and(|other| gate.answers_to(&other.gate) && other.generation < mark.generation)
     });
     let why = "the gate's assignment is another one, and an exemption is from one assignment";
     let assigned = sources.observed.get(Kind::PolicyAssignment, assignment).is_some();
@@ -214,6 +217,7 @@ fn one(
             .into_iter()
             .collect(),
         replaces: former.map(|former| (former.id.clone(), why.to_owned())),
+        meanings: Meanings::new(),
     });
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::rollout::{GateRollout, Known, Order, ask, decision, ladder, position_
 use super::{Desired, DesiredError, DesiredObject, Sources, overlap, rules};
 use crate::config::{Gate, InitiativeKind};
 use crate::diff::digest;
-use crate::kinds::{Direction, Kind, Plane};
+use crate::kinds::{Direction, Kind, Meanings, Plane};
 use crate::lock::Unaccepted;
 use crate::model::{MARK_KEY, Mark, MarkState, ResourceId, STATE_KEY, Stage};
 use crate::observed::LiveObject;
@@ -146,8 +146,10 @@ impl<'a> Case<'a> {
             Some(_) => None,
             None => newest
                 .filter(|(object, _)| !higher.contains(object))
-                .map(|(object, _)| {
-                    let why = if points_at(object, &self.definition.id) && fits(object) {
+                .map(|(object, before)| {
+                    let why = if before.gate != gate.name {
+                        "the gate has another name, and an assignment cannot be renamed"
+                    } else if points_at(object, &self.definition.id) && fits(object) {
                         "the gate's content is another one, and what climbs begins anew"
                     } else if points_at(object, &self.definition.id) {
                         "its location or its identity is another one, and an assignment cannot be moved to it"
@@ -197,6 +199,7 @@ impl<'a> Case<'a> {
             let live = same.map(|(object, _)| *object);
             roles(desired, sources, (gate, &mark), identity, (&id, live));
         }
+        let meanings = self.definition.meanings;
         desired.objects.extend(self.definition.rules);
         desired.objects.extend(self.definition.own);
         desired.objects.push(DesiredObject {
@@ -206,6 +209,7 @@ impl<'a> Case<'a> {
             body,
             depends_on,
             replaces,
+            meanings,
         });
         Ok(())
     }
@@ -223,14 +227,19 @@ impl<'a> Case<'a> {
 
     /// The assignment that carries the wanted content, or may be changed in place to carry it.
     fn same(&self, fits: &dyn Fn(&LiveObject) -> bool) -> Result<Option<&Assigned<'a>>, DesiredError> {
-        let fitting = || self.live.iter().rev().filter(|(object, _)| fits(object));
+        // What stands under the gate's former name is a generation before: a name cannot be changed.
+        let named = |mark: &Mark| mark.gate == self.gate.name;
+        let fitting = || {
+            let all = self.live.iter().rev();
+            all.filter(|(object, mark)| named(mark) && fits(object))
+        };
         if self.gate.kind == InitiativeKind::Enablement {
             return Ok(fitting().next());
         }
         if let Some(found) = fitting().find(|(object, _)| has_digest(object, &self.digest)) {
             return Ok(Some(found));
         }
-        let Some(newest) = self.live.last().filter(|(object, _)| fits(object)) else {
+        let Some(newest) = self.live.last().filter(|(object, mark)| named(mark) && fits(object)) else {
             return Ok(None);
         };
         let in_place = !denies_somewhere(newest.0) || self.only_weakens(newest)?;
@@ -249,8 +258,9 @@ impl<'a> Case<'a> {
             object.comparable(),
             kind.comparable(&kind.merged(&body, Some(&object.wire))),
         );
-        let there = kind.direction(Some(&before), Some(&after));
-        let back = kind.direction(Some(&after), Some(&before));
+        let direction =
+            |from: &Value, to: &Value| Direction::of(&kind.directions(Some(from), Some(to), &self.definition.meanings));
+        let (there, back) = (direction(&before, &after), direction(&after, &before));
         Ok(there == Direction::Neutral || there == Direction::Weakens && back == Direction::Tightens)
     }
 
@@ -357,7 +367,11 @@ impl<'a> Case<'a> {
                 ))
             };
             if let Some(sentence) = sentence {
-                let what = format!("removal of generation {}", mark.generation);
+                let what = if mark.gate == gate.name {
+                    format!("removal of generation {}", mark.generation)
+                } else {
+                    format!("removal of `{}`, as it was called before", mark.gate)
+                };
                 desired.held.push(held_generation(gate, what, sentence));
                 keep_objects(desired, sources, gate, &[object]);
                 higher.push(*object);
@@ -382,7 +396,8 @@ impl<'a> Case<'a> {
         let mut state = MarkState {
             position,
             digest: self.digest.clone(),
-            overrides: live.map(|live| live.overrides).unwrap_or_default(),
+            overrides: live.as_ref().map(|live| live.overrides.clone()).unwrap_or_default(),
+            weakened: live.and_then(|live| live.weakened),
             ..MarkState::default()
         };
         if let Some(reason) = paused {
@@ -578,7 +593,7 @@ fn has_digest(object: &LiveObject, digest: &str) -> bool {
 fn live_assignments<'a>(sources: Sources<'a>, gate: &Gate) -> Vec<Assigned<'a>> {
     let owned = sources.observed.owned(&sources.estate.owner, &sources.environment.name);
     let mut found: Vec<(&LiveObject, Mark)> = owned
-        .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && mark.gate == gate.name)
+        .filter(|(object, mark)| object.kind == Kind::PolicyAssignment && gate.answers_to(&mark.gate))
         .collect();
     found.sort_by(|one, two| (one.1.generation, &one.0.id).cmp(&(two.1.generation, &two.0.id)));
     found
@@ -643,6 +658,7 @@ fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, live: 
         body: object.wire.clone(),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     };
     for object in live {
         desired.objects.push(as_it_is(object));

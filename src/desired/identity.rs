@@ -6,7 +6,7 @@
 use super::{Desired, DesiredError, DesiredObject, Sources};
 use crate::catalog::{Parameter, VersionFacts, role_name};
 use crate::config::{Gate, Initiative};
-use crate::kinds::{KNOWN_AFTER, Kind, principal_of};
+use crate::kinds::{KNOWN_AFTER, Kind, Meanings, principal_of};
 use crate::model::{Effect, Mark, ROLE_ATTEMPTS, ResourceId, Scope};
 use crate::observed::LiveObject;
 use crate::remark::Finding;
@@ -257,6 +257,7 @@ pub(super) fn roles(
             body: json!({ "properties": properties }),
             depends_on: vec![(Kind::PolicyAssignment, assignment.clone())],
             replaces: None,
+            meanings: Meanings::new(),
         });
     }
 }
@@ -284,6 +285,7 @@ fn as_it_is(object: &LiveObject, gate: &Gate) -> DesiredObject {
         body: object.wire.clone(),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     }
 }
 

@@ -172,6 +172,7 @@ fn size(value: &Value, unit: Unit) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::Meanings;
     use crate::model::{Mark, ResourceId};
     use serde_json::json;
 
@@ -192,6 +193,7 @@ mod tests {
             body: json!({ "properties": properties }),
             depends_on: Vec::new(),
             replaces: None,
+            meanings: Meanings::new(),
         }
     }
 

@@ -13,7 +13,9 @@ mod exemptions;
 mod gate;
 mod identity;
 mod limits;
+mod meanings;
 mod overlap;
+mod renames;
 mod rollout;
 mod rules;
 mod safeguards;
@@ -24,7 +26,7 @@ pub use rollout::{Controls, GateRollout, Order};
 
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate, Mode};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::lock::Unaccepted;
 use crate::model::{ResourceId, Scope, Timestamp};
 use crate::observed::Observed;
@@ -49,6 +51,8 @@ pub struct DesiredObject {
     pub depends_on: Vec<(Kind, ResourceId)>,
     /// The object whose place it takes, and why that one cannot be changed in place.
     pub replaces: Option<(ResourceId, String)>,
+    /// What its parameters are to its rules; of a parameter that is not named that is not known.
+    pub meanings: Meanings,
 }
 
 /// Everything that an environment wants, and what it cannot have now.
@@ -116,6 +120,7 @@ pub fn objects(sources: Sources<'_>, gates: &[String]) -> Result<Desired, Desire
         safeguards::add(&mut desired, sources)?;
         arc::add(&mut desired, sources)?;
     }
+    renames::add(&mut desired, sources);
     for object in &desired.objects {
         limits::check(object)?;
     }

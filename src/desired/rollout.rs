@@ -33,6 +33,12 @@ impl Controls {
             ..Controls::default()
         }
     }
+
+    /// Returns whether a person asks to weaken the gate of that name: to take it back, or to relax it.
+    pub fn weakens(&self, gate: &str) -> bool {
+        let order = self.orders.get(gate);
+        matches!(order, Some(Order::Undo { .. } | Order::Relax { .. }))
+    }
 }
 
 /// What a person asks for a gate.
@@ -292,6 +298,7 @@ pub(super) mod tests {
             parameters: BTreeMap::new(),
             identity: None,
             kind: InitiativeKind::Admission,
+            renamed_from: None,
         }
     }
 }

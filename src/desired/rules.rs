@@ -6,7 +6,7 @@ use super::{DesiredError, DesiredObject, Sources};
 use crate::catalog::{Catalog, VersionFacts};
 use crate::config::{CLUSTER_TYPES, Gate, Initiative, Member, MemberDefinition, Rule};
 use crate::diff::digest;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Meanings};
 use crate::model::{Effect, MARK_KEY, ResourceId, Stage};
 use crate::remark::Finding;
 use crate::render::{DefinitionContent, definition_content, rule_digest};
@@ -79,6 +79,7 @@ fn own_definition(sources: Sources<'_>, gate: &Gate, rule: &Rule) -> Result<OwnD
         body: json!({ "properties": properties }),
         depends_on: Vec::new(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(OwnDefinition {
         id,

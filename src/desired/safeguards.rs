@@ -3,7 +3,7 @@
 use super::{Desired, DesiredError, DesiredObject, Sources, checks, held_state, required};
 use crate::catalog::{Catalog, VersionPin};
 use crate::config::{Gate, Initiative, Mode, Safeguards};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{ResourceId, Stage};
 use crate::observed::Cluster;
 use crate::remark::Finding;
@@ -135,6 +135,7 @@ fn one(
             .into_iter()
             .collect(),
         replaces: None,
+        meanings: Meanings::new(),
     });
     Ok(())
 }

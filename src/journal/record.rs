@@ -54,6 +54,12 @@ pub struct Start {
     /// The gates and objects whose weakening was allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_weakenings: Vec<String>,
+    /// Why they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The limits that the command line set for the run, as its options.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
 }
 
 /// A write that is about to be sent.
@@ -73,6 +79,9 @@ pub struct Intent {
     pub action: String,
     /// `tightens`, `weakens` or `neutral`.
     pub direction: String,
+    /// What of it weakens: each field with its change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weakens: Vec<String>,
     /// The gate that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,

@@ -24,6 +24,8 @@ fn start() -> Start {
         config_digest: "c".to_owned(),
         steps: 2,
         allowed_weakenings: Vec::new(),
+        reason: None,
+        limits: Vec::new(),
     }
 }
 
@@ -35,6 +37,7 @@ fn intent(step: &str) -> Record {
         object: "/subscriptions/s/x".to_owned(),
         action: "update".to_owned(),
         direction: "tightens".to_owned(),
+        weakens: Vec::new(),
         gate: Some("pod-security".to_owned()),
         before: Some(json!({"effect": "Audit"})),
         after: Some(json!({"effect": "Deny"})),

@@ -3,10 +3,11 @@
 //! Only overrides that say in which locations and for which members they hold can be compared, and only if no two of them say something of
 //! the same member in the same place.
 
-use super::{Direction, at};
+use super::direction::listed;
+use super::{Direction, FieldDirection, at};
 use crate::model::{Effect, Stage};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An effect where nothing else is said, and where something is.
 struct Closing {
@@ -22,8 +23,8 @@ struct Place {
     stage: Stage,
 }
 
-/// Returns whether one assignment closes further than another; none if that cannot be told.
-pub(super) fn direction(before: &Value, after: &Value) -> Option<Direction> {
+/// Returns whether one assignment closes further than another, and where; none if that cannot be told.
+pub(super) fn directions(before: &Value, after: &Value) -> Option<Vec<FieldDirection>> {
     let (before, after) = (Closing::read(before)?, Closing::read(after)?);
     let all = || before.places.iter().chain(&after.places);
     // One more name stands for everything that is not named.
@@ -35,30 +36,63 @@ pub(super) fn direction(before: &Value, after: &Value) -> Option<Direction> {
         named.chain([""]).collect()
     };
     let (locations, members) = (names(|place| &place.locations), names(|place| &place.members));
-    let places = locations
-        .iter()
-        .flat_map(|location| members.iter().map(move |member| (*location, *member)));
-    let found = places.map(|(location, member)| {
-        let (old, new) = (before.stage(location, member), after.stage(location, member));
-        match new.cmp(&old) {
-            std::cmp::Ordering::Less => Direction::Weakens,
-            std::cmp::Ordering::Equal => Direction::Neutral,
-            std::cmp::Ordering::Greater => Direction::Tightens,
+    // Which locations have the same change of the same members.
+    let mut found: BTreeMap<(Stage, Stage, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
+    for location in &locations {
+        let mut changes: BTreeMap<(Stage, Stage), BTreeSet<&str>> = BTreeMap::new();
+        for member in &members {
+            let change = (before.stage(location, member), after.stage(location, member));
+            changes.entry(change).or_default().insert(member);
         }
+        for ((old, new), which) in changes.into_iter().filter(|((old, new), _)| old != new) {
+            found.entry((old, new, which)).or_default().insert(location);
+        }
+    }
+    let told = found.into_iter().map(|((old, new, which), places)| {
+        let direction = if new < old {
+            Direction::Weakens
+        } else {
+            Direction::Tightens
+        };
+        let named = |what: &str, names: &BTreeSet<&str>, all: &BTreeSet<&str>| match names == all {
+            true => String::new(),
+            false => {
+                let names: Vec<&str> = names
+                    .iter()
+                    .map(|name| if name.is_empty() { "the rest" } else { *name })
+                    .collect();
+                format!(" {what} {}", listed(&names))
+            }
+        };
+        let (of, place) = (named("of", &which, &members), named("in", &places, &locations));
+        let text = format!("`effect`{of}{place} {} -> {}", effect_of(old), effect_of(new));
+        FieldDirection::told(direction, text)
     });
-    found.reduce(Direction::and)
+    Some(told.collect())
+}
+
+/// Azure's word for the effect of a stage.
+fn effect_of(stage: Stage) -> Effect {
+    match stage {
+        Stage::Off => Effect::Disabled,
+        Stage::Audit => Effect::Audit,
+        Stage::Deny => Effect::Deny,
+    }
+}
+
+/// Returns whether an assignment denies somewhere; none if that cannot be told.
+pub(super) fn denies(assignment: &Value) -> Option<bool> {
+    let closing = Closing::read(assignment)?;
+    Some(closing.everywhere == Stage::Deny || closing.places.iter().any(|place| place.stage == Stage::Deny))
 }
 
 /// Returns whether an assignment refuses somewhere what it let through before, or may do so.
 pub(super) fn closes_further(before: Option<&Value>, after: &Value) -> bool {
-    let denies = |closing: &Closing| {
-        closing.everywhere == Stage::Deny || closing.places.iter().any(|place| place.stage == Stage::Deny)
-    };
-    let Some(closing) = Closing::read(after) else {
+    let Some(denies) = denies(after) else {
         return true;
     };
-    let open = before.is_none_or(|before| direction(before, after) != Some(Direction::Neutral));
-    denies(&closing) && open && before.and_then(|before| direction(before, after)) != Some(Direction::Weakens)
+    let change = before.map(|before| directions(before, after).map(|found| Direction::of(&found)));
+    denies && !matches!(change, Some(Some(Direction::Neutral | Direction::Weakens)))
 }
 
 impl Closing {
@@ -144,6 +178,29 @@ mod tests {
             selectors.push(json!({"kind": "policyDefinitionReferenceId", "in": members}));
         }
         json!({"kind": "policyEffect", "value": "Deny", "selectors": selectors})
+    }
+
+    fn direction(before: &Value, after: &Value) -> Option<Direction> {
+        directions(before, after).map(|found| Direction::of(&found))
+    }
+
+    #[test]
+    fn a_change_says_where_it_is() {
+        let text = |before: &Value, after: &Value| -> Vec<String> {
+            let found = directions(before, after).unwrap();
+            found
+                .into_iter()
+                .map(|it| format!("{} {}", it.direction, it.text))
+                .collect()
+        };
+        let (audit, all) = (assignment("Audit", &json!([])), assignment("Deny", &json!([])));
+        let ring = assignment("Audit", &json!([deny(&["a", "b"], &[])]));
+        let member = assignment("Audit", &json!([deny(&["a"], &["x"])]));
+        assert_eq!(text(&all, &audit), ["weakens `effect` Deny -> Audit"]);
+        assert_eq!(text(&ring, &audit), ["weakens `effect` in a, b Deny -> Audit"]);
+        assert_eq!(text(&all, &ring), ["weakens `effect` in the rest Deny -> Audit"]);
+        assert_eq!(text(&audit, &member), ["tightens `effect` of x in a Audit -> Deny"]);
+        assert_eq!(text(&audit, &assignment("audit", &json!([]))), [""; 0]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Managed only where stated: an extension, a property of one or a setting that the environment does not name is sent back as it
 //! was read, since what ARM does with one that a PUT leaves out is documented nowhere (pricings, 2024-01-01).
 
-use super::{Direction, ResourceKind, at, properties};
+use super::{Direction, FieldDirection, Meanings, ResourceKind, at, properties};
 use crate::model::{DEFENDER_EXTENSIONS, SECURITY_GATING};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) struct DefenderPlan;
 
@@ -98,43 +99,45 @@ impl ResourceKind for DefenderPlan {
         json!({ "properties": merged })
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let off = json!({"properties": {"pricingTier": "Free", "extensions": {}}});
         let (before, after) = (before.unwrap_or(&off), after.unwrap_or(&off));
         let part = |value: &Value, key: &str| at(value, &["properties", key]).cloned().unwrap_or_default();
+        let change = |direction, key: &str| {
+            FieldDirection::change(direction, key, Some(&part(before, key)), Some(&part(after, key)))
+        };
         let changed = |key: &str| part(before, key) != part(after, key);
         let standard = |value: &Value| part(value, "pricingTier") == "Standard";
         let extensions = |value: &Value| part(value, "extensions").as_object().cloned().unwrap_or_default();
         let (old, new) = (extensions(before), extensions(after));
         let on = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_bool).unwrap_or(false);
-        let mut found = vec![
-            match (standard(before), standard(after)) {
-                (true, false) => Direction::Weakens,
-                (false, true) => Direction::Tightens,
-                _ => Direction::Neutral,
-            },
+        let mut found = Vec::new();
+        match (standard(before), standard(after)) {
+            (true, false) => found.push(change(Direction::Weakens, "pricingTier")),
+            (false, true) => found.push(change(Direction::Tightens, "pricingTier")),
             // What another sub-plan leaves out is not known here.
-            match standard(before) && standard(after) && changed("subPlan") {
-                true => Direction::Weakens,
-                false => Direction::Neutral,
-            },
-            match (changed("enforce"), part(after, "enforce") == true && standard(after)) {
-                (false, _) => Direction::Neutral,
-                (true, true) => Direction::Tightens,
-                // No longer forced; or what is forced is that the plan is off.
-                (true, false) => Direction::Weakens,
-            },
-        ];
-        for name in old.keys().chain(new.keys()) {
-            let setting = |value: &Value| part(value, "extensionSettings").get(name).cloned().unwrap_or_default();
-            found.push(match (on(&old, name), on(&new, name)) {
-                (true, false) => Direction::Weakens,
-                (false, true) => Direction::Tightens,
-                (true, true) => setting_direction(&setting(before), &setting(after)),
-                (false, false) => Direction::Neutral,
-            });
+            (true, true) if changed("subPlan") => found.push(change(Direction::Weakens, "subPlan")),
+            _ => {}
         }
-        found.into_iter().fold(Direction::Neutral, Direction::and)
+        if changed("enforce") {
+            // No longer forced; or what is forced is that the plan is off.
+            let tightens = part(after, "enforce") == true && standard(after);
+            let direction = if tightens {
+                Direction::Tightens
+            } else {
+                Direction::Weakens
+            };
+            found.push(change(direction, "enforce"));
+        }
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let setting = |value: &Value| part(value, "extensionSettings").get(name).cloned().unwrap_or_default();
+            match (on(&old, name), on(&new, name)) {
+                (true, true) => found.extend(settings(name, &setting(before), &setting(after))),
+                (old, new) => found.extend(FieldDirection::switch(&format!("extensions.{name}"), old, new)),
+            }
+        }
+        found
     }
 }
 
@@ -172,23 +175,26 @@ fn merged_extension(live: &Value, wanted: Option<&Value>) -> Value {
 }
 
 /// The direction of a change in the properties of one extension that is on. What is not known here counts as weakening.
-fn setting_direction(before: &Value, after: &Value) -> Direction {
+fn settings(extension: &str, before: &Value, after: &Value) -> Vec<FieldDirection> {
     let empty = Map::new();
     let (before, after) = (
         before.as_object().unwrap_or(&empty),
         after.as_object().unwrap_or(&empty),
     );
-    let directions = before.keys().chain(after.keys()).map(|key| {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = keys.into_iter().filter_map(|key| {
         let is_switch = SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(key));
         let (old, new) = (before.get(key), after.get(key));
         let excludes_nothing = key.eq_ignore_ascii_case("ExclusionTags") && new.is_some_and(|new| new == "[]");
-        match old == new {
-            true => Direction::Neutral,
+        let direction = match old == new {
+            true => return None,
             false if excludes_nothing || (is_switch && new.is_some_and(is_true)) => Direction::Tightens,
             false => Direction::Weakens,
-        }
+        };
+        let field = format!("extensions.{extension}.{key}");
+        Some(FieldDirection::change(direction, &field, old, new))
     });
-    directions.fold(Direction::Neutral, Direction::and)
+    changed.collect()
 }
 
 fn is_standard(properties: &Map<String, Value>) -> bool {

@@ -3,7 +3,9 @@
 //! One object a cluster, named `default`. Managed only where stated: what an environment does not name is sent back as it was
 //! read.
 
-use super::{Direction, ResourceKind, properties, sorted_set};
+use super::direction::of_meaning;
+use super::{Direction, FieldDirection, Meanings, ResourceKind, properties, sorted_set};
+use crate::model::Meaning;
 use serde_json::{Map, Value, json};
 
 pub(super) struct DeploymentSafeguards;
@@ -47,44 +49,36 @@ impl ResourceKind for DeploymentSafeguards {
         json!({ "properties": merged })
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         let (before, after) = match (before, after) {
-            (None, None) => return Direction::Neutral,
-            (None, Some(_)) => return Direction::Tightens,
-            (Some(_), None) => return Direction::Weakens,
+            (None, None) => return Vec::new(),
+            (None, Some(_)) => return vec![FieldDirection::told(Direction::Tightens, "the safeguards come")],
+            (Some(_), None) => return vec![FieldDirection::told(Direction::Weakens, "the safeguards go")],
             (Some(before), Some(after)) => (properties(before), properties(after)),
         };
-        let ranked = |key: &str, words: &[&str]| {
+        let mut found = Vec::new();
+        for (key, words) in [(LEVEL, &LEVELS[..]), (POD_SECURITY, &STANDARDS[..])] {
             let rank = |from: &Map<String, Value>| match from.get(key) {
                 // Where nothing is said of the standard, none is kept.
                 None => Some(0),
                 Some(value) => words.iter().position(|word| is_word(value, word)),
             };
-            match (rank(&before), rank(&after)) {
-                _ if before.get(key) == after.get(key) => Direction::Neutral,
-                (Some(before), Some(after)) if before == after => Direction::Neutral,
+            let direction = match (rank(&before), rank(&after)) {
+                _ if before.get(key) == after.get(key) => continue,
+                (Some(before), Some(after)) if before == after => continue,
                 (Some(before), Some(after)) if before < after => Direction::Tightens,
                 // Weaker, or a word that cannot be compared.
                 _ => Direction::Weakens,
-            }
-        };
-        let names = |from: &Map<String, Value>| -> Vec<Value> {
-            from.get(EXCLUDED)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
-        let (old, new) = (names(&before), names(&after));
-        let excluded = if new.iter().any(|name| !old.contains(name)) {
-            Direction::Weakens
-        } else if old.len() > new.len() {
-            Direction::Tightens
-        } else {
-            Direction::Neutral
-        };
-        ranked(LEVEL, &LEVELS)
-            .and(ranked(POD_SECURITY, &STANDARDS))
-            .and(excluded)
+            };
+            found.push(FieldDirection::change(direction, key, before.get(key), after.get(key)));
+        }
+        let none = json!([]);
+        let excluded = |from: &Map<String, Value>| from.get(EXCLUDED).unwrap_or(&none).clone();
+        let (old, new) = (excluded(&before), excluded(&after));
+        if old != new {
+            found.extend(of_meaning(Meaning::Excludes, EXCLUDED, Some(&old), Some(&new)));
+        }
+        found
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Made where there is none, and then left to Azure and its owner: it is never changed and never removed.
 
-use super::{Direction, ResourceKind, at, properties};
+use super::{Direction, FieldDirection, Meanings, ResourceKind, at, properties};
 use serde_json::{Map, Value, json};
 
 pub(super) struct KubernetesExtension;
@@ -30,13 +30,15 @@ impl ResourceKind for KubernetesExtension {
         desired.clone()
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
+        let told = |direction, text: &str| vec![FieldDirection::told(direction, text)];
         match (before, after) {
-            (None, Some(_)) => Direction::Tightens,
-            // None of these is ever planned.
-            (Some(before), Some(after)) if before == after => Direction::Neutral,
-            (None, None) => Direction::Neutral,
-            _ => Direction::Weakens,
+            (None, Some(_)) => told(Direction::Tightens, "the extension comes"),
+            (Some(before), Some(after)) if before == after => Vec::new(),
+            (None, None) => Vec::new(),
+            // Neither is ever planned.
+            (Some(_), None) => told(Direction::Weakens, "the extension goes"),
+            (Some(_), Some(_)) => told(Direction::Weakens, "the extension is set up in another way"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The resource belongs to somebody else: what is written is the cluster as ARM gave it, but for our keys, and both parts at
 //! once, since every write takes minutes and moves the ETag.
 
-use super::{Direction, ResourceKind, at, comparable_id};
+use super::{Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id};
 use serde_json::{Map, Value, json};
 
 pub(super) struct ManagedCluster;
@@ -112,8 +112,10 @@ impl ResourceKind for ManagedCluster {
         cluster
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
-        addon_direction(before, after).and(sensor_direction(before, after))
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
+        let mut found = addon(before, after);
+        found.extend(sensor_changes(before, after));
+        found
     }
 }
 
@@ -182,7 +184,7 @@ fn sensor(wire: &Value) -> Option<Value> {
     (!sensor.is_empty()).then_some(Value::Object(sensor))
 }
 
-fn addon_direction(before: Option<&Value>, after: Option<&Value>) -> Direction {
+fn addon(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDirection> {
     let addon = |value: Option<&Value>| {
         value
             .and_then(|value| at(value, &["properties", "addonProfiles", KEY]))
@@ -197,16 +199,26 @@ fn addon_direction(before: Option<&Value>, after: Option<&Value>) -> Direction {
     };
     let (before, after) = (addon(before), addon(after));
     match (enabled(&before), enabled(&after)) {
-        (false, true) => Direction::Tightens,
-        (true, false) => Direction::Weakens,
         // What a setting of the add-on does is not known here.
-        (true, true) if before != after => Direction::Weakens,
-        _ => Direction::Neutral,
+        (true, true) if before != after => {
+            let config = |addon: &Option<Value>| addon.as_ref().and_then(|addon| addon.get("config")).cloned();
+            let (old, new) = (config(&before), config(&after));
+            let field = "Azure Policy add-on config";
+            vec![FieldDirection::change(
+                Direction::Weakens,
+                field,
+                old.as_ref(),
+                new.as_ref(),
+            )]
+        }
+        (old, new) => FieldDirection::switch("Azure Policy add-on", old, new)
+            .into_iter()
+            .collect(),
     }
 }
 
 /// Another workspace weakens: where the events were looked at until now, they no longer come.
-fn sensor_direction(before: Option<&Value>, after: Option<&Value>) -> Direction {
+fn sensor_changes(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldDirection> {
     let sensor = |value: Option<&Value>| value.and_then(|value| at(value, &SENSOR)).cloned();
     let (before, after) = (sensor(before), sensor(after));
     let on = |sensor: &Option<Value>, switch: &str| {
@@ -215,18 +227,14 @@ fn sensor_direction(before: Option<&Value>, after: Option<&Value>) -> Direction 
             .is_some_and(|sensor| at(sensor, &[switch, "enabled"]) == Some(&Value::Bool(true)))
     };
     let workspace = |sensor: &Option<Value>| sensor.as_ref().and_then(|sensor| sensor.get(WORKSPACE)).cloned();
-    let moved = on(&before, "securityMonitoring")
-        && on(&after, "securityMonitoring")
-        && workspace(&before) != workspace(&after);
-    let start = if moved { Direction::Weakens } else { Direction::Neutral };
-    SWITCHES
+    let (old, new) = (workspace(&before), workspace(&after));
+    let monitored = on(&before, "securityMonitoring") && on(&after, "securityMonitoring");
+    let moved = (monitored && old != new)
+        .then(|| FieldDirection::change(Direction::Weakens, WORKSPACE, old.as_ref(), new.as_ref()));
+    let switched = SWITCHES
         .into_iter()
-        .map(|switch| match (on(&before, switch), on(&after, switch)) {
-            (false, true) => Direction::Tightens,
-            (true, false) => Direction::Weakens,
-            _ => Direction::Neutral,
-        })
-        .fold(start, Direction::and)
+        .filter_map(|switch| FieldDirection::switch(switch, on(&before, switch), on(&after, switch)));
+    moved.into_iter().chain(switched).collect()
 }
 
 /// What a cluster says of its state and not of its settings; it moves with every operation.

@@ -6,6 +6,9 @@
 mod closing;
 mod defender_plan;
 mod deployment_safeguards;
+mod direction;
+#[cfg(test)]
+mod direction_tests;
 mod kubernetes_extension;
 mod managed_cluster;
 mod policy_assignment;
@@ -14,11 +17,11 @@ mod policy_exemption;
 mod policy_set_definition;
 mod role_assignment;
 
+pub use direction::{Direction, FieldDirection, Meanings};
 pub use policy_assignment::{override_stages, principal_of};
 
 use crate::model::ResourceId;
 use serde_json::{Map, Value, json};
-use std::fmt;
 
 /// The key of a value that is known only after another object has been written: in a document that object's id, in a plan its step.
 pub const KNOWN_AFTER: &str = "knownAfter";
@@ -57,46 +60,6 @@ pub enum Plane {
     Clusters,
 }
 
-/// Whether a change closes a gate further, opens it, or neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// Something that was held back is let through, or is no longer seen. A mixed change counts as this.
-    Weakens,
-    /// More is held back or seen.
-    Tightens,
-    /// Neither.
-    Neutral,
-}
-
-impl Direction {
-    /// Returns the word for this direction.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Weakens => "weakens",
-            Direction::Tightens => "tightens",
-            Direction::Neutral => "neutral",
-        }
-    }
-
-    /// Reads the word for a direction.
-    pub fn parse(text: &str) -> Option<Direction> {
-        [Direction::Weakens, Direction::Tightens, Direction::Neutral]
-            .into_iter()
-            .find(|d| d.name() == text)
-    }
-
-    /// Returns the direction of two changes together: one that weakens decides.
-    pub fn and(self, other: Direction) -> Direction {
-        self.min(other)
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// What a kind knows of its documents. "Wire" is a document as ARM takes and gives it.
 trait ResourceKind {
     /// Returns the part of a wire document that is compared, in a form in which equal settings are equal values:
@@ -106,8 +69,15 @@ trait ResourceKind {
     /// Returns the wire document to write so that `desired` holds and what aksgate does not own stays as observed.
     fn merged(&self, desired: &Value, observed: Option<&Value>) -> Value;
 
-    /// Returns the direction of a change between comparable documents; none stands for an absent object.
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction;
+    /// Returns what a change between comparable documents does, field by field; none stands for an absent object. `meanings` says what
+    /// its parameters are to the rules.
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection>;
+
+    /// Returns the direction of a change whose parameters mean nothing.
+    #[cfg(test)]
+    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+        Direction::of(&self.directions(before, after, &Meanings::new()))
+    }
 }
 
 impl Kind {
@@ -212,11 +182,6 @@ impl Kind {
         matches!(self, Kind::PolicyDefinition | Kind::PolicySetDefinition)
     }
 
-    /// Returns whether objects of this kind are nothing without their policy assignment, and go before it.
-    pub fn hangs_on_assignment(self) -> bool {
-        matches!(self, Kind::RoleAssignment | Kind::PolicyExemption)
-    }
-
     /// Returns whether the object is a part of a resource that others own too, so that a write must name the version it changes.
     pub fn is_part_of_resource(self) -> bool {
         matches!(self, Kind::ManagedCluster)
@@ -256,9 +221,10 @@ impl Kind {
         self == Kind::PolicyAssignment && closing::closes_further(before, after)
     }
 
-    /// Returns the direction of a change between comparable documents; none stands for an absent object.
-    pub fn direction(self, before: Option<&Value>, after: Option<&Value>) -> Direction {
-        self.knowledge().direction(before, after)
+    /// Returns what a change between comparable documents does, field by field; none stands for an absent object. `meanings` says what
+    /// the parameters of a policy object are to its rules.
+    pub fn directions(self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection> {
+        self.knowledge().directions(before, after, meanings)
     }
 }
 

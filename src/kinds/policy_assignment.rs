@@ -1,8 +1,12 @@
 //! Policy assignments: where a gate stands and how far it is closed.
 
-use super::{Direction, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties, sorted_set};
+use super::direction::of_meaning;
+use super::{
+    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties,
+    sorted_set,
+};
 use crate::diff::canonical_text;
-use crate::model::{Effect, MarkState, STATE_KEY, Stage};
+use crate::model::{Effect, MarkState, Meaning, STATE_KEY, Stage};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -97,12 +101,21 @@ impl ResourceKind for PolicyAssignment {
         Value::Object(result)
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection> {
         match (before, after) {
-            (None, Some(_)) => Direction::Tightens,
-            (Some(_), None) => Direction::Weakens,
-            (None, None) => Direction::Neutral,
-            (Some(before), Some(after)) => changed_direction(before, after),
+            (None, Some(_)) => vec![FieldDirection::told(Direction::Tightens, "a gate comes")],
+            (Some(before), None) => {
+                let did = match super::closing::denies(before) {
+                    Some(false) => "what it reported is no longer seen",
+                    _ => "what it refused is let through",
+                };
+                vec![FieldDirection::told(
+                    Direction::Weakens,
+                    format!("the gate goes: {did}"),
+                )]
+            }
+            (None, None) => Vec::new(),
+            (Some(before), Some(after)) => changed(before, after, meanings),
         }
     }
 }
@@ -140,12 +153,13 @@ pub fn principal_of(assignment: &Value) -> Option<String> {
     named(identity).or_else(user_assigned)
 }
 
-/// Returns the text of a mark's state without `since` and `run`: those are set by the run that writes, so they are no change.
+/// Returns the text of a mark's state without what the run that writes sets: that is no change.
 fn unstamped(text: &str) -> String {
     match MarkState::parse(text) {
         Some(state) => MarkState {
             since: None,
             run: None,
+            weakened: None,
             ..state
         }
         .to_text(),
@@ -163,39 +177,58 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn changed_direction(before: &Value, after: &Value) -> Direction {
-    let property = |value: &Value, key: &str| at(value, &["properties", key]).cloned().unwrap_or_default();
+fn changed(before: &Value, after: &Value, meanings: &Meanings) -> Vec<FieldDirection> {
+    let property = |value: &Value, key: &str| at(value, &["properties", key]).cloned();
     let keys: BTreeSet<String> = [before, after]
         .into_iter()
         .filter_map(|value| at(value, &["properties"]).and_then(Value::as_object))
         .flat_map(|map| map.keys().cloned())
         .collect();
     // Where it closes is said by effect and overrides together.
-    let closing = super::closing::direction(before, after);
-    let mut found: Vec<Direction> = closing.into_iter().collect();
+    let closing = super::closing::directions(before, after);
+    let told = closing.is_some();
+    let mut found = closing.unwrap_or_default();
     for key in keys {
         let (old, new) = (property(before, &key), property(after, &key));
-        if canonical_text(&old) == canonical_text(&new) {
+        if same(old.as_ref(), new.as_ref()) {
             continue;
         }
-        found.push(match key.as_str() {
-            "displayName" | "description" | "metadata" | "nonComplianceMessages" => Direction::Neutral,
-            "enforcementMode" if new == "Default" => Direction::Tightens,
-            "notScopes" => allow_list(&old, &new),
-            "parameters" => parameters(&old, &new, closing.is_some()),
-            "overrides" if closing.is_some() => Direction::Neutral,
-            "overrides" if is_empty(&new) => overrides_gone(&old, after),
+        let change = |direction| FieldDirection::change(direction, &key, old.as_ref(), new.as_ref());
+        match key.as_str() {
+            "displayName" | "description" | "metadata" | "nonComplianceMessages" => {}
+            "enforcementMode" if new.as_ref().is_some_and(|new| new == "Default") => {
+                found.push(change(Direction::Tightens));
+            }
+            "notScopes" => {
+                let empty = Value::Array(Vec::new());
+                let (old, new) = (old.as_ref().unwrap_or(&empty), new.as_ref().unwrap_or(&empty));
+                found.extend(of_meaning(Meaning::Excludes, &key, Some(old), Some(new)));
+            }
+            "parameters" => found.extend(parameters(old.as_ref(), new.as_ref(), told, meanings)),
+            "overrides" if told => {}
+            "overrides" if new.as_ref().is_none_or(is_empty) => {
+                found.push(change(overrides_gone(&old.clone().unwrap_or_default(), after)));
+            }
             // Another definition or version of it, a selector, an override, a property that a newer api-version brought: what
             // it lets through cannot be told from the document.
-            _ => Direction::Weakens,
-        });
+            _ => found.push(change(Direction::Weakens)),
+        }
     }
     for key in ["location", "identity"] {
         if before.get(key) != after.get(key) {
-            found.push(Direction::Weakens);
+            found.push(FieldDirection::change(
+                Direction::Weakens,
+                key,
+                before.get(key),
+                after.get(key),
+            ));
         }
     }
-    combine(found)
+    found
+}
+
+fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
+    old.map(canonical_text) == new.map(canonical_text)
 }
 
 /// Overrides that go: where each held a member below the effect that now holds again, their going tightens.
@@ -218,74 +251,52 @@ pub fn override_stages(overrides: &Value) -> Option<Vec<Stage>> {
     overrides.as_array()?.iter().map(one).collect()
 }
 
-/// One that weakens decides; else one that tightens.
-fn combine(found: Vec<Direction>) -> Direction {
-    found.into_iter().reduce(Direction::and).unwrap_or(Direction::Neutral)
-}
-
-fn items(value: &Value) -> BTreeSet<String> {
-    value.as_array().into_iter().flatten().map(canonical_text).collect()
-}
-
-/// A list of what is let through: more in it weakens, less of it tightens.
-fn allow_list(old: &Value, new: &Value) -> Direction {
-    if items(new).is_subset(&items(old)) {
-        Direction::Tightens
-    } else {
-        Direction::Weakens
-    }
-}
-
-/// A list of what is held back: the other way round.
-fn deny_list(old: &Value, new: &Value) -> Direction {
-    allow_list(new, old)
-}
-
-fn parameters(old: &Value, new: &Value, without_effect: bool) -> Direction {
+fn parameters(
+    old: Option<&Value>,
+    new: Option<&Value>,
+    without_effect: bool,
+    meanings: &Meanings,
+) -> Vec<FieldDirection> {
     let empty = Map::new();
-    let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+    let map = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_else(|| empty.clone())
+    };
+    let (old, new) = (map(old), map(new));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let names = names.into_iter().filter(|name| !(without_effect && *name == "effect"));
-    let directions = names.filter_map(|name| {
-        let value = |map: &Map<String, Value>| map.get(name).and_then(|p| p.get("value")).cloned();
-        let (old, new) = (value(old), value(new));
-        if old.as_ref().map(canonical_text) == new.as_ref().map(canonical_text) {
-            return None;
-        }
-        Some(parameter(name, &old.unwrap_or_default(), &new.unwrap_or_default()))
-    });
-    combine(directions.collect())
+    names
+        .flat_map(|name| {
+            let value = |map: &Map<String, Value>| map.get(name).and_then(|p| p.get("value")).cloned();
+            let (old, new) = (value(&old), value(&new));
+            if same(old.as_ref(), new.as_ref()) {
+                return Vec::new();
+            }
+            parameter(name, old.as_ref(), new.as_ref(), meanings.get(name).copied())
+        })
+        .collect()
 }
 
-fn parameter(name: &str, old: &Value, new: &Value) -> Direction {
-    let stage = |value: &Value| value.as_str().and_then(Effect::parse).and_then(Stage::of);
-    let lower = name.to_ascii_lowercase();
-    let starts = |words: &[&str]| words.iter().any(|word| lower.starts_with(word));
-    if lower == "effect" {
-        return match (stage(old), stage(new)) {
+fn parameter(name: &str, old: Option<&Value>, new: Option<&Value>, meaning: Option<Meaning>) -> Vec<FieldDirection> {
+    if name.eq_ignore_ascii_case("effect") {
+        let stage = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_str)
+                .and_then(Effect::parse)
+                .and_then(Stage::of)
+        };
+        let direction = match (stage(old), stage(new)) {
             (Some(old), Some(new)) if new > old => Direction::Tightens,
             (Some(old), Some(new)) if new == old => Direction::Neutral,
             _ => Direction::Weakens,
         };
+        return vec![FieldDirection::change(direction, name, old, new)];
     }
-    if !(old.is_array() && new.is_array()) {
-        return Direction::Weakens;
-    }
-    if starts(&["allowed"]) && items(new).is_empty() {
-        Direction::Weakens // in some definitions an empty list allows everything
-    } else if starts(&["excluded", "allowed", "exempted"]) {
-        allow_list(old, new)
-    } else if starts(&["disallowed", "forbidden", "blocked", "denied", "required"]) {
-        deny_list(old, new)
-    } else if lower == "namespaces" {
-        // An empty list means every namespace.
-        match (items(old).is_empty(), items(new).is_empty()) {
-            (_, true) => Direction::Tightens,
-            (true, false) => Direction::Weakens,
-            (false, false) => deny_list(old, new),
-        }
-    } else {
-        Direction::Weakens
+    match meaning {
+        Some(meaning) => of_meaning(meaning, name, old, new),
+        None => vec![FieldDirection::change(Direction::Weakens, name, old, new)],
     }
 }
 
@@ -430,10 +441,15 @@ mod tests {
                 Direction::Weakens,
             ),
         ];
+        let meanings = Meanings::from([
+            ("allowedPorts".to_owned(), Meaning::Allows),
+            ("excludedNamespaces".to_owned(), Meaning::Excludes),
+            ("namespaces".to_owned(), Meaning::Selects),
+        ]);
         for (at, (change, expected)) in cases.into_iter().enumerate() {
             let (before, after) = changed(change);
             assert_eq!(
-                PolicyAssignment.direction(Some(&before), Some(&after)),
+                Direction::of(&PolicyAssignment.directions(Some(&before), Some(&after), &meanings)),
                 expected,
                 "case {at}"
             );

@@ -3,7 +3,10 @@
 //! Their names carry a hash of the content, so another rule is another definition; a change in place only restores what
 //! somebody edited, or words.
 
-use super::{Direction, ResourceKind, at, comparable_parameters, merged_definition, own_metadata, properties};
+use super::{
+    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_parameters, merged_definition, own_metadata,
+    properties,
+};
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
@@ -41,17 +44,18 @@ impl ResourceKind for PolicyDefinition {
         merged_definition(desired, observed)
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
         // A definition acts only through an assignment, whose own step has the direction of its coming and going.
         let (Some(before), Some(after)) = (before, after) else {
-            return Direction::Neutral;
+            return Vec::new();
         };
-        let same = |key: &str| at(before, &["properties", key]) == at(after, &["properties", key]);
+        let same = |key: &&str| at(before, &["properties", key]) == at(after, &["properties", key]);
         // Two rules cannot be compared.
-        match ["mode", "parameters", "policyRule"].into_iter().all(same) {
-            true => Direction::Neutral,
-            false => Direction::Weakens,
-        }
+        ["mode", "parameters", "policyRule"]
+            .into_iter()
+            .filter(|key| !same(key))
+            .map(|key| FieldDirection::told(Direction::Weakens, format!("`{key}`, which is another one")))
+            .collect()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Policy exemptions: what is let off a gate, for how long.
 
-use super::{Direction, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties, sorted_set};
+use super::{
+    Direction, FieldDirection, Meanings, ResourceKind, at, comparable_id, merge_metadata, own_metadata, properties,
+    sorted_set,
+};
 use crate::diff::canonical_text;
 use crate::model::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(super) struct PolicyExemption;
@@ -65,42 +68,43 @@ impl ResourceKind for PolicyExemption {
         json!({ "properties": merged })
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
-        let (Some(before), Some(after)) = (before, after) else {
-            return match (before, after) {
-                (None, Some(_)) => Direction::Weakens,
-                (Some(_), None) => Direction::Tightens,
-                _ => Direction::Neutral,
-            };
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
+        let ends = |value: &Value| {
+            let ends = at(value, &["properties", "expiresOn"]).and_then(Value::as_str);
+            ends.map_or("without an end".to_owned(), |ends| format!("until {ends}"))
         };
-        let empty = Map::new();
-        let map = |value: &Value| at(value, &["properties"]).and_then(Value::as_object).cloned();
-        let (old, new) = (
-            map(before).unwrap_or_else(|| empty.clone()),
-            map(after).unwrap_or(empty),
-        );
-        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let directions = keys.into_iter().filter_map(|key| {
-            let (old, new) = (old.get(key), new.get(key));
+        let (before, after) = match (before, after) {
+            (None, Some(after)) => {
+                let text = format!("an exemption comes, {}", ends(after));
+                return vec![FieldDirection::told(Direction::Weakens, text)];
+            }
+            (Some(_), None) => return vec![FieldDirection::told(Direction::Tightens, "an exemption goes")],
+            (None, None) => return Vec::new(),
+            (Some(before), Some(after)) => (properties(before), properties(after)),
+        };
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let changed = keys.into_iter().filter_map(|key| {
+            let (old, new) = (before.get(key), after.get(key));
             if old.map(canonical_text) == new.map(canonical_text) {
                 return None;
             }
-            Some(match key.as_str() {
-                "displayName" | "description" | "metadata" | "exemptionCategory" => Direction::Neutral,
+            let direction = match key.as_str() {
+                "displayName" | "description" | "metadata" | "exemptionCategory" => return None,
                 "expiresOn" => expiry(old, new),
                 "policyDefinitionReferenceIds" => members(old, new),
                 // Another assignment, a selector, whatever a newer api-version brings: what it lets off cannot be told from here.
                 _ => Direction::Weakens,
-            })
+            };
+            Some(FieldDirection::change(direction, key, old, new))
         });
-        directions.reduce(Direction::and).unwrap_or(Direction::Neutral)
+        changed.collect()
     }
 }
 
 fn expiry(old: Option<&Value>, new: Option<&Value>) -> Direction {
     let time = |value: Option<&Value>| value.and_then(Value::as_str).and_then(Timestamp::parse);
     match (time(old), time(new)) {
-        (None, Some(_)) => Direction::Tightens,
+        (None, Some(_)) if old.is_none() => Direction::Tightens,
         (Some(old), Some(new)) if new < old => Direction::Tightens,
         _ => Direction::Weakens,
     }
@@ -112,8 +116,8 @@ fn members(old: Option<&Value>, new: Option<&Value>) -> Direction {
         Some(value?.as_array()?.iter().map(canonical_text).collect())
     };
     match (items(old), items(new)) {
-        (None, Some(_)) => Direction::Tightens,
-        (Some(old), Some(new)) if new.is_subset(&old) => Direction::Tightens,
+        (None, Some(_)) if old.is_none() => Direction::Tightens,
+        (Some(old), Some(new)) if new.is_subset(&old) && new != old => Direction::Tightens,
         _ => Direction::Weakens,
     }
 }

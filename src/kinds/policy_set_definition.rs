@@ -3,11 +3,13 @@
 //! Their names carry a hash of the content, so a change of content is another set; a change in place only restores what
 //! somebody edited, or words.
 
+use super::direction::of_meaning;
 use super::{
-    Direction, ResourceKind, comparable_id, comparable_parameters, merged_definition, own_metadata, properties,
-    sorted_set,
+    Direction, FieldDirection, Meanings, ResourceKind, comparable_id, comparable_parameters, merged_definition,
+    own_metadata, properties, sorted_set,
 };
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) struct PolicySetDefinition;
 
@@ -54,25 +56,76 @@ impl ResourceKind for PolicySetDefinition {
         merged_definition(desired, observed)
     }
 
-    fn direction(&self, before: Option<&Value>, after: Option<&Value>) -> Direction {
+    fn directions(&self, before: Option<&Value>, after: Option<&Value>, meanings: &Meanings) -> Vec<FieldDirection> {
         // A set acts only through its assignment, whose own step has the direction of its coming and going.
         let (Some(before), Some(after)) = (before, after) else {
-            return Direction::Neutral;
+            return Vec::new();
         };
         let part = |value: &Value, key: &str| super::at(value, &["properties", key]).cloned().unwrap_or_default();
         let (old, new) = (part(before, "policyDefinitions"), part(after, "policyDefinitions"));
         let empty = Map::new();
         let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
-        let kept = old.iter().all(|(reference, member)| new.get(reference) == Some(member));
-        match (
-            kept && part(before, "parameters") == part(after, "parameters"),
-            new.len() > old.len(),
-        ) {
-            (false, _) => Direction::Weakens,
-            (true, true) => Direction::Tightens,
-            (true, false) => Direction::Neutral,
+        let references = |members: &Map<String, Value>| -> BTreeSet<String> { members.keys().cloned().collect() };
+        let mut found = FieldDirection::set("members", &references(old), &references(new), Direction::Tightens);
+        for (reference, member) in old {
+            match new.get(reference) {
+                Some(other) if other != member => found.extend(changed_member(reference, member, other, meanings)),
+                _ => {}
+            }
+        }
+        let (old, new) = (part(before, "parameters"), part(after, "parameters"));
+        if old != new {
+            found.push(FieldDirection::told(
+                Direction::Weakens,
+                "`parameters`, which are declared in another way",
+            ));
+        }
+        found
+    }
+}
+
+fn changed_member(reference: &str, old: &Value, new: &Value, meanings: &Meanings) -> Vec<FieldDirection> {
+    let keys = |value: &Value| -> BTreeSet<String> {
+        let map = value.as_object().into_iter().flatten();
+        map.map(|(key, _)| key.clone()).collect()
+    };
+    let changed = |old: &Value, new: &Value| -> Vec<String> {
+        let all: BTreeSet<String> = keys(old).union(&keys(new)).cloned().collect();
+        all.into_iter().filter(|key| old.get(key) != new.get(key)).collect()
+    };
+    let mut found = Vec::new();
+    for key in changed(old, new) {
+        let (old, new) = (old.get(&key), new.get(&key));
+        match key.as_str() {
+            "groupNames" => {}
+            "parameters" => {
+                let null = Value::Null;
+                let (old, new) = (old.unwrap_or(&null), new.unwrap_or(&null));
+                for name in changed(old, new) {
+                    let value = |of: &Value| of.get(&name).and_then(|value| value.get("value")).cloned();
+                    let field = format!("{reference}/{name}");
+                    let (old, new) = (value(old), value(new));
+                    found.extend(match meanings.get(&field) {
+                        Some(meaning) => of_meaning(*meaning, &field, old.as_ref(), new.as_ref()),
+                        None => vec![FieldDirection::change(
+                            Direction::Weakens,
+                            &field,
+                            old.as_ref(),
+                            new.as_ref(),
+                        )],
+                    });
+                }
+            }
+            // What another definition or version of it lets through cannot be told from here.
+            _ => found.push(FieldDirection::change(
+                Direction::Weakens,
+                &format!("{reference}/{key}"),
+                old,
+                new,
+            )),
         }
     }
+    found
 }
 
 fn comparable_member(member: &Value) -> Value {

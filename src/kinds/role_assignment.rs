@@ -2,7 +2,7 @@
 //!
 //! What one gives cannot be changed: ARM refuses another principal, role or scope under the same name (2022-04-01).
 
-use super::{Direction, ResourceKind, properties};
+use super::{FieldDirection, Meanings, ResourceKind, properties};
 use serde_json::{Map, Value, json};
 
 pub(super) struct RoleAssignment;
@@ -48,8 +48,8 @@ impl ResourceKind for RoleAssignment {
     }
 
     /// A role lets an identity deploy; it holds nothing back and lets nothing in.
-    fn direction(&self, _: Option<&Value>, _: Option<&Value>) -> Direction {
-        Direction::Neutral
+    fn directions(&self, _: Option<&Value>, _: Option<&Value>, _: &Meanings) -> Vec<FieldDirection> {
+        Vec::new()
     }
 }
 

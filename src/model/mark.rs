@@ -170,6 +170,8 @@ pub struct MarkState {
     pub paused: Option<String>,
     /// The last steps that were taken past a closed guard, newest first: guard, position and reason.
     pub overrides: Vec<String>,
+    /// Why the object was last weakened, as far as there is room; set by the run that wrote it.
+    pub weakened: Option<String>,
 }
 
 /// How many overrides a mark holds; older ones are in the journal.
@@ -187,7 +189,17 @@ impl MarkState {
         fields.extend(self.paused.as_deref().map(|paused| ("paused", paused)));
         let names = ["override1", "override2", "override3"];
         fields.extend(names.into_iter().zip(self.overrides.iter().map(String::as_str)));
-        write_fields(&fields)
+        let text = write_fields(&fields);
+        let Some(reason) = &self.weakened else {
+            return text;
+        };
+        // It comes last and gets what the others leave.
+        let field = format!("{text}; weakened=");
+        let room = LONGEST_METADATA.saturating_sub(field.len()).min(LONGEST_REASON);
+        match fitted(reason, room) {
+            reason if reason.is_empty() => text,
+            reason => field + &write_value(&reason),
+        }
     }
 
     /// Reads the text of `metadata.aksgateState`.
@@ -205,6 +217,7 @@ impl MarkState {
             run: fields.remove("run"),
             paused: fields.remove("paused"),
             overrides: names.iter().filter_map(|name| fields.remove(*name)).collect(),
+            weakened: fields.remove("weakened"),
         })
     }
 
@@ -249,7 +262,12 @@ impl MarkState {
 
 /// Returns a reason as short as a mark needs it.
 fn short(reason: &str) -> String {
-    let fits = |text: &str| write_fields(&[("", text)]).len() <= LONGEST_REASON;
+    fitted(reason, LONGEST_REASON)
+}
+
+/// Returns as much of a reason as fits into so many bytes of a mark; nothing if not even its first character does.
+fn fitted(reason: &str, room: usize) -> String {
+    let fits = |text: &str| write_value(text).len() <= room;
     if fits(reason) {
         return reason.to_owned();
     }
@@ -260,7 +278,7 @@ fn short(reason: &str) -> String {
         }
         kept.push(c);
     }
-    kept + "…"
+    if kept.is_empty() { kept } else { kept + "…" }
 }
 
 /// Returns a hash of any text as 10 characters of lower-case base32 (50 bits).
@@ -308,15 +326,22 @@ fn write_fields(fields: &[(&str, &str)]) -> String {
         }
         text.push_str(name);
         text.push('=');
-        for c in value.chars() {
-            if matches!(c, ';' | '=' | '%') || c.is_control() {
-                let mut bytes = [0; 4];
-                for byte in c.encode_utf8(&mut bytes).bytes() {
-                    let _ = write!(text, "%{byte:02X}");
-                }
-            } else {
-                text.push(c);
+        text.push_str(&write_value(value));
+    }
+    text
+}
+
+/// Writes a value so that it ends no field.
+fn write_value(value: &str) -> String {
+    let mut text = String::new();
+    for c in value.chars() {
+        if matches!(c, ';' | '=' | '%') || c.is_control() {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                let _ = write!(text, "%{byte:02X}");
             }
+        } else {
+            text.push(c);
         }
     }
     text
@@ -436,6 +461,26 @@ mod tests {
             [("window".to_owned(), "another".to_owned())]
         );
         assert_eq!(short(&short(&"é".repeat(300))), short(&"é".repeat(300)));
+        // The reason of a weakening takes what room is left, and disturbs nothing.
+        let full = MarkState {
+            weakened: Some("; é=".repeat(100)),
+            ..state.clone()
+        };
+        assert!(full.to_text().len() <= LONGEST_METADATA, "{}", full.to_text().len());
+        let read = MarkState::parse(&full.to_text()).unwrap();
+        assert_eq!(
+            MarkState {
+                weakened: None,
+                ..read.clone()
+            },
+            state
+        );
+        assert_eq!(MarkState::parse(&read.to_text()), Some(read));
+        let roomy = MarkState {
+            weakened: Some("the shop is down".to_owned()),
+            ..MarkState::default()
+        };
+        assert_eq!(MarkState::parse(&roomy.to_text()), Some(roomy));
     }
 
     proptest! {
@@ -452,7 +497,7 @@ mod tests {
 
         #[test]
         fn states_survive_writing(position in "[ -~é]*", seconds in 0i64..4_000_000_000, run in ".*") {
-            let state = MarkState { position, digest: "d".into(), since: Some(Timestamp::from_seconds(seconds)), run: Some(run), paused: None, overrides: Vec::new() };
+            let state = MarkState { position, digest: "d".into(), since: Some(Timestamp::from_seconds(seconds)), run: Some(run), paused: None, overrides: Vec::new(), weakened: None };
             prop_assert_eq!(MarkState::parse(&state.to_text()), Some(state));
         }
 

@@ -4,7 +4,9 @@
 
 mod defender;
 mod effect;
+mod limits;
 mod mark;
+mod meaning;
 mod resource_id;
 mod ring;
 mod timestamp;
@@ -15,7 +17,9 @@ pub use defender::{
     DEFENDER_EXTENSIONS, DEFENDER_PLAN_WRITERS, DEFENDER_SENSOR, SECURITY_GATING, SECURITY_GATING_NEEDS,
 };
 pub use effect::{Effect, Stage};
+pub use limits::{FEW, Limits, Percent};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY};
+pub use meaning::Meaning;
 pub use resource_id::{ResourceId, Scope, is_guid};
 pub use ring::{Area, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};

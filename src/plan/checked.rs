@@ -28,6 +28,11 @@ impl Checked {
             closed: BTreeMap::new(),
         }
     }
+
+    /// Returns whether a step of it may still write.
+    pub fn may_write(&self, step: &Step) -> bool {
+        !self.refused.contains_key(&step.id) && !self.closed.contains_key(&step.id)
+    }
 }
 
 /// Checks a saved plan against one that was just made of the same estate, over at least the same gates.
@@ -48,6 +53,7 @@ pub fn check(saved: Plan, fresh: &Plan) -> Checked {
         let found = now.get(&(step.kind, &step.object)).copied();
         if let Some(found) = found {
             step.direction = step.direction.and(found.direction);
+            step.weakens.clone_from(&found.weakens);
         }
         let mut why = objection(step, found);
         for needed in found.into_iter().flat_map(|found| needs(found, fresh)) {
@@ -75,6 +81,7 @@ pub fn check(saved: Plan, fresh: &Plan) -> Checked {
     }
     plan.held.clone_from(&fresh.held);
     plan.findings.clone_from(&fresh.findings);
+    plan.exceeded.clone_from(&fresh.exceeded);
     Checked { plan, refused, closed }
 }
 

@@ -3,7 +3,7 @@
 //! Owns the format and the refusal of files that are damaged or newer. The digest only detects damage: what a file says is
 //! never written without being rendered again from the estate.
 
-use super::{Action, Finding, Header, Held, Plan, Reason, Step};
+use super::{Action, Exceeded, Finding, Header, Held, Limit, Plan, Reason, Step};
 use crate::diff::digest;
 use crate::evidence::Forecast;
 use crate::kinds::{Direction, Kind, Plane};
@@ -58,7 +58,19 @@ struct PlanFile {
     held: Vec<HeldFile>,
     findings: Vec<FindingFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<LimitFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forecasts: Vec<Forecast>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LimitFile {
+    limit: String,
+    found: u64,
+    owned: u64,
+    allowed: String,
+    needed: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +84,8 @@ struct StepFile {
     depends_on: Vec<String>,
     action: String,
     direction: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    weakens: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +147,7 @@ pub fn to_value(plan: &Plan) -> Value {
                 sentence: finding.sentence.clone(),
             })
             .collect(),
+        limits: plan.exceeded.iter().map(limit_file).collect(),
         forecasts: plan.forecasts.clone(),
     };
     // The document consists of strings, lists and maps with string keys: it always has a JSON form.
@@ -193,10 +208,21 @@ fn step_file(step: &Step) -> StepFile {
         depends_on: step.depends_on.clone(),
         action: step.action.name().to_owned(),
         direction: step.direction.name().to_owned(),
+        weakens: step.weakens.clone(),
         reason: step.reason.clone(),
         before: step.before.clone(),
         after: step.after.clone(),
         fingerprint: step.fingerprint.clone(),
+    }
+}
+
+fn limit_file(exceeded: &Exceeded) -> LimitFile {
+    LimitFile {
+        limit: exceeded.limit.name().to_owned(),
+        found: exceeded.found,
+        owned: exceeded.owned,
+        allowed: exceeded.allowed.clone(),
+        needed: exceeded.needed.clone(),
     }
 }
 
@@ -250,7 +276,18 @@ fn plan(file: PlanFile) -> Result<Plan, String> {
                 sentence: finding.sentence,
             })
             .collect(),
+        exceeded: file.limits.into_iter().map(exceeded).collect::<Result<_, _>>()?,
         forecasts: file.forecasts,
+    })
+}
+
+fn exceeded(file: LimitFile) -> Result<Exceeded, String> {
+    Ok(Exceeded {
+        limit: Limit::parse(&file.limit).ok_or_else(|| format!("`limit` is `{}`", file.limit))?,
+        found: file.found,
+        owned: file.owned,
+        allowed: file.allowed,
+        needed: file.needed,
     })
 }
 
@@ -267,6 +304,7 @@ fn step(file: StepFile) -> Result<Step, String> {
         id: file.id,
         gate: file.gate,
         depends_on: file.depends_on,
+        weakens: file.weakens,
         reason: file.reason,
         before: file.before,
         after: file.after,
@@ -332,6 +370,7 @@ mod tests {
                 depends_on: vec![],
                 action: Action::Update,
                 direction: Direction::Tightens,
+                weakens: vec!["`effect` Deny -> Audit".to_owned()],
                 reason: None,
                 before: Some(json!({"a": 1})),
                 after: Some(json!({"a": 2})),
@@ -353,6 +392,13 @@ mod tests {
             findings: vec![Finding {
                 subject: "s".into(),
                 sentence: "t".into(),
+            }],
+            exceeded: vec![Exceeded {
+                limit: Limit::Deletes,
+                found: 7,
+                owned: 12,
+                allowed: "5".into(),
+                needed: "7".into(),
             }],
             forecasts: vec![Forecast {
                 gate: "g".into(),

@@ -1,10 +1,11 @@
 //! Makes a plan from what is desired and what is observed.
 
+use super::references::references;
 use super::{Action, Finding, Header, Held, Plan, Step};
 use crate::desired::{DesiredObject, billing_change};
 use crate::diff::digest;
-use crate::kinds::{Direction, KNOWN_AFTER, Kind, principal_of};
-use crate::model::ResourceId;
+use crate::kinds::{Direction, FieldDirection, KNOWN_AFTER, Kind, Meanings, principal_of};
+use crate::model::{Mark, ResourceId};
 use crate::observed::{LiveObject, Observed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,14 @@ pub struct Inputs<'a> {
     pub findings: Vec<Finding>,
     /// The gates that are looked at; all if empty. With any named, only their assignments are deleted.
     pub gates: &'a [String],
+    /// Names that gates had before, each with the name that the gate has now.
+    pub renamed: &'a BTreeMap<String, String>,
+    /// Why an object of ours goes that is not desired.
+    pub why_gone: &'a str,
 }
+
+/// Why an object goes that the estate does not state.
+pub const NOT_ASKED_FOR: &str = "the estate no longer asks for it";
 
 /// Makes the plan: one step for each desired object and for each object of ours that is not desired.
 ///
@@ -36,6 +44,8 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     let states = States {
         desired: inputs.desired,
         observed: inputs.observed,
+        renamed: inputs.renamed,
+        why_gone: inputs.why_gone,
     };
     let mut steps: Vec<Step> = inputs.desired.iter().map(|desired| states.wanted(desired)).collect();
     steps.extend(states.deletions(inputs.owner, &header.environment, inputs.gates));
@@ -56,7 +66,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     for (at, step) in steps.iter_mut().enumerate() {
         step.id = format!("step-{:03}", at + 1);
     }
-    link(&mut steps, inputs.desired);
+    link(&mut steps, inputs.desired, inputs.observed);
     name_steps(&mut steps);
     let mut held = inputs.held;
     held.sort_by(|one, two| (one.plane, &one.subject).cmp(&(two.plane, &two.subject)));
@@ -68,6 +78,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         steps,
         held,
         findings,
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -105,6 +116,7 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
         depends_on: Vec::new(),
         action: Action::NoOp,
         direction: Direction::Neutral,
+        weakens: Vec::new(),
         reason: None,
         before: None,
         after: None,
@@ -115,6 +127,8 @@ fn step(kind: Kind, object: &ResourceId, gate: Option<&str>) -> Step {
 struct States<'a> {
     desired: &'a [DesiredObject],
     observed: &'a Observed,
+    renamed: &'a BTreeMap<String, String>,
+    why_gone: &'a str,
 }
 
 impl States<'_> {
@@ -145,8 +159,9 @@ impl States<'_> {
         if step.action == Action::NoOp {
             return step;
         }
-        step.direction = match (&before, step.action) {
-            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, &after),
+        let meanings = &desired.meanings;
+        step.turn(match (&before, step.action) {
+            (Some(before), Action::Replace) if kind == Kind::PolicyAssignment => self.succession(before, desired),
             (Some(before), Action::Replace) => {
                 let rest = |value: &Value| {
                     let mut value = value.clone();
@@ -155,10 +170,10 @@ impl States<'_> {
                     }
                     value
                 };
-                kind.direction(Some(&rest(before)), Some(&rest(&after)))
+                kind.directions(Some(&rest(before)), Some(&rest(&after)), meanings)
             }
-            _ => kind.direction(before.as_ref(), Some(&after)),
-        };
+            _ => kind.directions(before.as_ref(), Some(&after), meanings),
+        });
         step.reason = match step.action {
             Action::Replace => desired.replaces.as_ref().map(|(_, why)| why.clone()),
             _ if kind == Kind::DefenderPlan => {
@@ -174,7 +189,8 @@ impl States<'_> {
 
     /// The direction from one assignment to its successor: that of their sets' contents and of everything else they state.
     /// A set whose content is not known here cannot be compared, and that counts as weakening.
-    fn succession(&self, before: &Value, after: &Value) -> Direction {
+    fn succession(&self, before: &Value, heir: &DesiredObject) -> Vec<FieldDirection> {
+        let after = &self.after(heir);
         let definition = |value: &Value| {
             value
                 .pointer("/properties/policyDefinitionId")
@@ -188,10 +204,22 @@ impl States<'_> {
         let wanted = definition(after).and_then(|id| self.desired.iter().find(|d| d.kind == kind && d.id == id));
         let version = |value: &Value| value.pointer("/properties/definitionVersion").cloned();
         let same = definition(before) == definition(after) && version(before) == version(after);
-        let sets = match (live, wanted.map(|desired| self.after(desired))) {
-            _ if same => Direction::Neutral,
-            (Some(live), Some(wanted)) => kind.direction(Some(&live), Some(&wanted)),
-            _ => Direction::Weakens,
+        let mut found = match (live, wanted) {
+            _ if same => Vec::new(),
+            (Some(live), Some(wanted)) => kind.directions(Some(&live), Some(&self.after(wanted)), &wanted.meanings),
+            _ => {
+                let name = |value: &Value| definition(value).map(|id| id.name().to_owned()).unwrap_or_default();
+                let told = |value: &Value| match version(value).as_ref().and_then(Value::as_str) {
+                    Some(version) => format!("{} at {version}", name(value)),
+                    None => name(value),
+                };
+                let text = format!(
+                    "`policyDefinitionId` {} -> {}, whose contents cannot be compared",
+                    told(before),
+                    told(after)
+                );
+                vec![FieldDirection::told(Direction::Weakens, text)]
+            }
         };
         let rest = |value: &Value| {
             let mut value = value.clone();
@@ -207,7 +235,15 @@ impl States<'_> {
             }
             value
         };
-        sets.and(Kind::PolicyAssignment.direction(Some(&rest(before)), Some(&rest(after))))
+        let (before, after) = (rest(before), rest(after));
+        found.extend(Kind::PolicyAssignment.directions(Some(&before), Some(&after), &heir.meanings));
+        found
+    }
+
+    /// The gate that an object belongs to, by the name that it has now. A definition belongs to its initiative.
+    fn gate_of<'b>(&'b self, kind: Kind, mark: &'b Mark) -> &'b String {
+        let renamed = self.renamed.get(&mark.gate).filter(|_| !kind.is_definition());
+        renamed.unwrap_or(&mark.gate)
     }
 
     /// Whether a role is given to an identity that a gate has too which is not looked at.
@@ -218,7 +254,7 @@ impl States<'_> {
         };
         self.observed.owned(owner, environment).any(|(object, mark)| {
             object.kind == Kind::PolicyAssignment
-                && !gates.contains(&mark.gate)
+                && !gates.contains(self.gate_of(object.kind, &mark))
                 && principal_of(&object.wire).is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
         })
     }
@@ -231,26 +267,32 @@ impl States<'_> {
             .owned(owner, environment)
             .filter(|(object, mark)| {
                 let alone = || !object.kind.is_definition() && !self.serves_others(object, owner, environment, gates);
-                gates.is_empty() || (gates.contains(&mark.gate) && alone())
+                gates.is_empty() || (gates.contains(self.gate_of(object.kind, mark)) && alone())
             })
             .filter(|(object, _)| !wanted.contains(&(object.kind, &object.id)))
             .map(|(object, mark)| {
                 let before = object.comparable();
-                let mut step = step(object.kind, &object.id, Some(&mark.gate));
+                let gate = self.gate_of(object.kind, &mark);
+                let mut step = step(object.kind, &object.id, Some(gate));
                 step.action = Action::Delete;
-                step.direction = object.kind.direction(Some(&before), None);
-                step.reason = Some("the estate no longer asks for it".to_owned());
-                let gate = Some(&mark.gate);
+                step.turn(object.kind.directions(Some(&before), None, &Meanings::new()));
+                step.reason = Some(self.why_gone.to_owned());
                 let heir = self.desired.iter().find(|d| {
                     // What is kept as it is takes nobody's place.
                     let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
-                    d.kind == object.kind && d.gate.as_ref() == gate && !kept
+                    d.kind == object.kind && d.gate.as_ref() == Some(gate) && !kept
                 });
                 if let Some(heir) = heir.filter(|heir| heir.kind == Kind::PolicyAssignment) {
                     let stands = self.observed.get(heir.kind, &heir.id).is_some();
                     let shown = !stands && heir.replaces.as_ref().is_some_and(|(id, _)| *id == object.id);
-                    let weaker = !shown && self.succession(&before, &self.after(heir)) == Direction::Weakens;
-                    step.direction = if weaker { Direction::Weakens } else { Direction::Neutral };
+                    let change = if shown {
+                        Vec::new()
+                    } else {
+                        self.succession(&before, heir)
+                    };
+                    // What tightens is told where the successor is written.
+                    let weaker = change.into_iter().filter(|field| field.direction == Direction::Weakens);
+                    step.turn(weaker.collect());
                     step.reason = Some(format!("`{}` takes its place", heir.id.name()));
                 }
                 step.before = Some(before);
@@ -281,10 +323,9 @@ fn name_steps(steps: &mut [Step]) {
     }
 }
 
-/// An assignment waits for its set, and that for its definitions. Deletions wait for every other write; an assignment's for those of
-/// what hangs on it, so that an interrupted run leaves the assignment, by which the next one finds the rest; a set's for the
-/// assignments', a definition's for the sets'.
-fn link(steps: &mut [Step], desired: &[DesiredObject]) {
+/// A write waits for what its object says that it depends on. A delete waits for every write, and for the deletes of all that refers to its
+/// object: an interrupted run then leaves an assignment, by which the next one finds what hangs on it.
+fn link(steps: &mut [Step], desired: &[DesiredObject], observed: &Observed) {
     let ids: BTreeMap<(Kind, String), String> = steps
         .iter()
         .filter(|step| step.is_pending())
@@ -300,36 +341,59 @@ fn link(steps: &mut [Step], desired: &[DesiredObject]) {
             ((object.kind, object.id.key()), wanted.collect())
         })
         .collect();
+    let deletes = |step: &&Step| step.action == Action::Delete;
     let writes: Vec<String> = steps
         .iter()
-        .filter(|s| s.is_pending() && s.action != Action::Delete)
-        .map(|s| s.id.clone())
+        .filter(|step| step.is_pending() && !deletes(step))
+        .map(|step| step.id.clone())
         .collect();
-    let deletions = |of: fn(Kind) -> bool, gate: Option<&String>| -> Vec<String> {
-        let found = steps
-            .iter()
-            .filter(|s| s.action == Action::Delete && of(s.kind) && (gate.is_none() || s.gate.as_ref() == gate));
-        found.map(|s| s.id.clone()).collect()
-    };
-    let unassignments = deletions(|kind| kind == Kind::PolicyAssignment, None);
-    let sets = deletions(|kind| kind == Kind::PolicySetDefinition, None);
-    let gates: BTreeSet<Option<String>> = steps.iter().map(|step| step.gate.clone()).collect();
-    let hanging: BTreeMap<Option<String>, Vec<String>> = gates
-        .into_iter()
-        .map(|gate| (gate.clone(), deletions(Kind::hangs_on_assignment, gate.as_ref())))
-        .collect();
+    let mut users: BTreeMap<(Kind, String), Vec<String>> = BTreeMap::new();
+    for step in steps.iter().filter(deletes) {
+        for used in used_by(step, (steps, observed)) {
+            users.entry(used).or_default().push(step.id.clone());
+        }
+    }
     for step in steps.iter_mut().filter(|step| step.is_pending()) {
-        step.depends_on = match (step.action, step.kind) {
-            (Action::Delete, Kind::PolicySetDefinition) => writes.iter().chain(&unassignments).cloned().collect(),
-            (Action::Delete, Kind::PolicyDefinition) => {
-                writes.iter().chain(&unassignments).chain(&sets).cloned().collect()
+        let object = (step.kind, step.object.key());
+        step.depends_on = match step.action {
+            Action::Delete => {
+                let users = users.get(&object).into_iter().flatten();
+                writes.iter().chain(users).cloned().collect()
             }
-            (Action::Delete, Kind::PolicyAssignment) => {
-                let hanging = hanging.get(&step.gate).into_iter().flatten();
-                writes.iter().chain(hanging).cloned().collect()
-            }
-            (Action::Delete, _) => writes.clone(),
-            _ => needs.get(&(step.kind, step.object.key())).cloned().unwrap_or_default(),
+            _ => needs.get(&object).cloned().unwrap_or_default(),
         };
     }
+}
+
+/// What the object of a delete refers to. A role names no assignment: it belongs to those of the gate in its mark, and to those whose identity
+/// holds it.
+fn used_by(step: &Step, (steps, observed): (&[Step], &Observed)) -> BTreeSet<(Kind, String)> {
+    let Some(before) = &step.before else {
+        return BTreeSet::new();
+    };
+    let mut used = references(step.kind, before);
+    if step.kind != Kind::RoleAssignment {
+        return used;
+    }
+    let of_gate = |other: &&Step| other.kind == Kind::PolicyAssignment && other.gate == step.gate;
+    used.extend(
+        steps
+            .iter()
+            .filter(of_gate)
+            .map(|other| (other.kind, other.object.key())),
+    );
+    let holder = before.pointer("/properties/principalId").and_then(Value::as_str);
+    if let Some(holder) = holder {
+        let holds = |object: &&LiveObject| {
+            let principal = principal_of(&object.wire).filter(|_| object.kind == Kind::PolicyAssignment);
+            principal.is_some_and(|principal| principal.eq_ignore_ascii_case(holder))
+        };
+        used.extend(
+            observed
+                .objects()
+                .filter(holds)
+                .map(|object| (object.kind, object.id.key())),
+        );
+    }
+    used
 }

@@ -5,15 +5,18 @@
 
 mod checked;
 pub mod file;
+mod limits;
 mod make;
+mod references;
 #[cfg(test)]
 mod tests;
 
 pub use checked::{Checked, check};
-pub use make::{Inputs, make};
+pub use limits::{Exceeded, Limit, exceeded};
+pub use make::{Inputs, NOT_ASKED_FOR, make};
 
 use crate::evidence::Forecast;
-use crate::kinds::{Direction, Kind, Plane};
+use crate::kinds::{Direction, FieldDirection, Kind, Plane};
 use crate::model::{MarkState, ResourceId, STATE_KEY, Timestamp};
 use crate::observed::Fingerprint;
 pub use crate::remark::{Finding, Held, Reason};
@@ -31,6 +34,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What a reader should know besides.
     pub findings: Vec<Finding>,
+    /// The limits that it passes: an apply refuses it unless they are raised.
+    pub exceeded: Vec<Exceeded>,
     /// Who would be hit if a gate denied that does not yet, by gate.
     pub forecasts: Vec<Forecast>,
 }
@@ -118,6 +123,8 @@ pub struct Step {
     pub action: Action,
     /// Whether it tightens or weakens.
     pub direction: Direction,
+    /// What of it weakens: each field with its change.
+    pub weakens: Vec<String>,
     /// Why, where that is not plain from the change.
     pub reason: Option<String>,
     /// The comparable document before; of the predecessor for a replacement.
@@ -140,6 +147,13 @@ impl Step {
             (Some(after), action) if action != Action::NoOp => self.kind.closes_further(self.before.as_ref(), after),
             _ => false,
         }
+    }
+
+    /// Takes over the direction of a change, and what of it weakens.
+    fn turn(&mut self, change: Vec<FieldDirection>) {
+        self.direction = Direction::of(&change);
+        let weaker = change.into_iter().filter(|field| field.direction == Direction::Weakens);
+        self.weakens = weaker.map(|field| field.text).collect();
     }
 
     /// Returns whether the step writes.

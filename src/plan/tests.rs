@@ -1,6 +1,9 @@
 //! Whole plans against a small model of Azure: what is written is there afterwards, with what a server adds.
 
 mod enablement;
+mod limits;
+mod order;
+mod renamed;
 mod rings;
 
 use super::*;
@@ -189,6 +192,8 @@ fn plan_at(
         held: desired.held,
         findings: desired.findings,
         gates,
+        renamed: &environment.renamed_gates(),
+        why_gone: NOT_ASKED_FOR,
     };
     let plan = make(inputs);
     (
@@ -225,6 +230,7 @@ fn gate(name: &str, initiative: &str, exclude: &[String]) -> Gate {
         parameters: BTreeMap::new(),
         identity: None,
         kind: InitiativeKind::Admission,
+        renamed_from: None,
     }
 }
 
@@ -238,6 +244,7 @@ fn estate(gates: Vec<Gate>, initiatives: BTreeMap<String, Initiative>, defender:
         scope,
         location: None,
         rollout: Rollout::default(),
+        limits: crate::model::Limits::default(),
         exemptions: Vec::new(),
         gates: gates.into_iter().map(|gate| (gate.name.clone(), gate)).collect(),
         defender: defender.then(|| DefenderContainers {

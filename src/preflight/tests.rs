@@ -27,6 +27,7 @@ fn plan(steps: &[(Kind, Action, &str)]) -> Plan {
         depends_on: Vec::new(),
         action: *action,
         direction: Direction::Neutral,
+        weakens: Vec::new(),
         reason: None,
         before: None,
         after: None,
@@ -48,6 +49,7 @@ fn plan(steps: &[(Kind, Action, &str)]) -> Plan {
         steps: steps.iter().map(step).collect(),
         held: Vec::new(),
         findings: Vec::new(),
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }

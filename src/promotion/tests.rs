@@ -27,6 +27,7 @@ fn gate(target: Stage) -> Gate {
         parameters: BTreeMap::new(),
         identity: None,
         kind: InitiativeKind::Admission,
+        renamed_from: None,
     }
 }
 

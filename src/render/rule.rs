@@ -123,6 +123,7 @@ fn parameters(rule: &Rule) -> Map<String, Value> {
                     description: description.to_owned(),
                     default: known.default.clone(),
                     allowed: known.allowed.clone(),
+                    meaning: None,
                 };
                 declaration(title, &one)
             };
@@ -186,6 +187,7 @@ mod tests {
             description: "Names.".into(),
             default: Some(json!(["a"])),
             allowed: None,
+            meaning: None,
         };
         Rule {
             name: "no-node-port".into(),

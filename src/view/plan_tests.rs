@@ -20,6 +20,10 @@ fn step(kind: Kind, path: &str, action: Action, direction: Direction, before: Va
         depends_on: Vec::new(),
         action,
         direction,
+        weakens: match direction {
+            Direction::Weakens => vec!["`effect` Deny -> Audit".to_owned(), "`a` + <b>".to_owned()],
+            _ => Vec::new(),
+        },
         reason: (action == Action::Delete).then(|| "it is no longer in the estate".to_owned()),
         before: some(before),
         after: some(after),
@@ -55,6 +59,7 @@ fn plan(steps: Vec<Step>) -> Plan {
             subject: "aks-1".into(),
             sentence: "not selected".into(),
         }],
+        exceeded: Vec::new(),
         forecasts: Vec::new(),
     }
 }
@@ -110,6 +115,11 @@ Plan p1 for dev
   Azure Policy                   0       1       0       0       0      1
   Defender for Containers        1       0       0       0       0      0
   clusters                       0       0       0       0       0      0
+
+Weakens: what was held back is let through, or is no longer seen
+  update policy assignment pod-secur-00-x of gate pod-security
+    `effect` Deny -> Audit
+    `a` + <b>
 
 Azure Policy
   ~ update policy assignment pod-secur-00-x  WEAKENS

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error. A reader that went away is not an error.
 
+use super::service::{Annotation, Service};
 use super::text::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -55,6 +56,8 @@ pub struct Printer {
     pub err: Paint,
     /// Columns of standard output; 0 if it is no terminal: nothing is wrapped then.
     pub width: usize,
+    /// The service whose pipeline runs this; its log understands commands.
+    pub service: Option<Service>,
     reader_gone: AtomicBool,
 }
 
@@ -80,6 +83,7 @@ impl Printer {
             out: paint(out),
             err: paint(err),
             width: if out { size.unwrap_or(80).max(20) } else { 0 },
+            service: None,
             reader_gone: AtomicBool::new(false),
         }
     }
@@ -106,6 +110,24 @@ impl Printer {
     /// Says an error on standard error.
     pub fn error(&self, text: &str) {
         self.write(&mut std::io::stderr().lock(), text);
+    }
+
+    /// Shows an annotation on standard error, where a service is there to show it.
+    pub fn annotate(&self, annotation: &Annotation<'_>) {
+        if let Some(service) = self.service {
+            self.error(&service.annotation(annotation));
+        }
+    }
+
+    /// Begins a part of standard error that a pipeline's log can fold; it ends when what is returned is dropped.
+    pub fn group(&self, title: &str) -> Group<'_> {
+        let service = self.service.filter(|_| self.verbosity >= Verbosity::Normal);
+        let end = service.map(|service| {
+            let (begin, end) = service.group(title);
+            self.error(&begin);
+            end
+        });
+        Group { printer: self, end }
     }
 
     fn write(&self, stream: &mut dyn Write, text: &str) {
@@ -155,6 +177,21 @@ impl Printer {
             bar
         });
         Progress { printer: self, bar }
+    }
+}
+
+/// A part of standard error that a pipeline's log can fold.
+#[derive(Debug)]
+pub struct Group<'a> {
+    printer: &'a Printer,
+    end: Option<&'static str>,
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if let Some(end) = self.end {
+            self.printer.error(end);
+        }
     }
 }
 

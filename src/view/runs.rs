@@ -145,6 +145,12 @@ pub fn show(run: &Run, verbose: bool, paint: Paint) -> String {
             plain(&start.allowed_weakenings.join(", "))
         );
     }
+    if let Some(reason) = &start.reason {
+        let _ = writeln!(out, "  because {}", plain(reason));
+    }
+    if !start.limits.is_empty() {
+        let _ = writeln!(out, "  limits of the run: {}", plain(&start.limits.join(" ")));
+    }
     out.push('\n');
     for write in &run.writes {
         let (action, kind, object) = what(write);

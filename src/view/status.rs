@@ -27,6 +27,8 @@ pub struct Gates {
     pub time: Timestamp,
     /// The gates, by name.
     pub gates: Vec<Gate>,
+    /// What a reader should know besides, in sentences without a full stop.
+    pub remarks: Vec<String>,
 }
 
 /// One gate.
@@ -114,6 +116,9 @@ pub fn human(environments: &[Environment], layout: Layout) -> String {
             Ok(read) => read,
         };
         page.put(2, 4, &format!("at {}, {}", read.endpoint, read.time));
+        for remark in &read.remarks {
+            page.painted(2, 4, remark, &|line| layout.paint.notice(line));
+        }
         if read.gates.is_empty() {
             page.put(2, 4, "no gates");
             continue;
@@ -165,6 +170,9 @@ pub fn to_markdown(environments: &[Environment]) -> String {
             }
             Ok(read) => read,
         };
+        for remark in &read.remarks {
+            let _ = writeln!(out, "{}\n", markdown(remark));
+        }
         let _ = writeln!(out, "| gate | stage | target | since | next |\n|---|---|---|---|---|");
         for gate in &read.gates {
             let mut next = markdown(&gate.next());
@@ -206,6 +214,7 @@ pub fn to_json(environments: &[Environment]) -> Value {
             "time": read.map(|read| read.time.to_string()),
             "error": environment.read.as_ref().err(),
             "gates": gates,
+            "remarks": read.map(|read| &read.remarks),
         })
     };
     Value::Array(environments.iter().map(one).collect())

@@ -21,11 +21,13 @@ fn weakens(folder: &Folder, name: &str, expected: &[&str]) {
     let refused = folder.run("apply dev --sandbox --yes --format json").expect(3).json();
     assert_eq!(refused["outcome"], "refused");
     folder
-        .run("apply dev --sandbox --yes --allow-weakening another-gate")
+        .run("apply dev --sandbox --yes --allow-weakening another-gate --reason why")
         .expect(3);
     assert_eq!(before, folder.resources(|_, _| true), "nothing was written");
     folder
-        .run(&format!("apply dev --sandbox --yes --allow-weakening {name}"))
+        .run(&format!(
+            "apply dev --sandbox --yes --allow-weakening {name} --reason why"
+        ))
         .expect(0);
     assert!(folder.is_settled("dev"));
 }
@@ -59,13 +61,13 @@ fn a_namespace_excluded_for_all_gates_weakens_each_of_them() {
     folder.edit("aksgate.yaml", "[cert-manager]", "[cert-manager, monitoring]");
     assert_eq!(outline(&folder.plan("dev")), ["update policyAssignment weakens"; 4]);
     folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure --allow-weakening pod-security")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --allow-weakening pod-security --reason why")
         .expect(3)
         .says(&["image-gov-00-", "pod-secur-00-"]);
     folder
         .run(
             "apply dev --sandbox --yes --allow-weakening exposure --allow-weakening pod-security \
-             --allow-weakening pod-security-restricted --allow-weakening image-governance",
+             --allow-weakening pod-security-restricted --allow-weakening image-governance --reason why --max-share 40%",
         )
         .expect(0);
     assert!(folder.is_settled("dev"));

@@ -96,7 +96,7 @@ fn add_on_and_sensor_are_one_write() {
     assert_eq!(outline(&folder.plan("dev")), ["update managedCluster weakens"]);
     folder.run("apply dev --sandbox --yes").expect(3);
     folder
-        .run("apply dev --sandbox --yes --allow-weakening aks-dev-weu-01")
+        .run("apply dev --sandbox --yes --allow-weakening aks-dev-weu-01 --reason why")
         .expect(0);
     assert!(folder.is_settled("dev"));
 }

@@ -43,7 +43,7 @@ fn an_exemption_is_allowed_by_a_person_warned_of_and_gone_when_it_ends() {
     ]);
     assert_eq!(exemptions(&folder), [] as [Value; 0]);
     folder
-        .run("apply dev --sandbox --yes --allow-weakening pod-security")
+        .run("apply dev --sandbox --yes --allow-weakening pod-security --reason why")
         .expect(0);
     let live = &exemptions(&folder)[0]["properties"];
     assert_eq!(live["exemptionCategory"], "Waiver");
@@ -87,7 +87,7 @@ fn an_exemption_that_left_the_estate_is_deleted_and_one_of_others_is_not() {
     state["resources"][theirs.to_ascii_lowercase()] = by_hand.clone();
     folder.write(".aksgate/sandbox/state.json", state.to_string());
     folder
-        .run("apply dev --sandbox --yes --allow-weakening pod-security")
+        .run("apply dev --sandbox --yes --allow-weakening pod-security --reason why")
         .expect(0);
     assert_eq!(exemptions(&folder).len(), 2);
     let text = folder.read(DEV);
@@ -115,7 +115,7 @@ fn an_exemption_of_a_new_gate_waits_for_its_assignment_and_follows_its_successor
         .unwrap();
     assert_eq!(exemption["dependsOn"], json!([assignment["id"]]));
     folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --reason why")
         .expect(0);
 
     let initiative = folder.read("initiatives/exposure.yaml");

@@ -147,7 +147,7 @@ fn a_gate_that_goes_takes_its_own_roles_with_it_and_no_others() {
         );
     }
     folder
-        .run("apply dev --sandbox --yes --allow-weakening fleet")
+        .run("apply dev --sandbox --yes --allow-weakening fleet --reason why")
         .expect(0);
     assert_eq!(roles(&folder), [role]);
     assert!(folder.is_settled("dev"));
@@ -270,7 +270,7 @@ fn a_successor_with_the_same_user_assigned_identity_keeps_its_roles() {
 
     folder.cut(DEV, "  fleet:", "  pod-security:");
     folder
-        .run("apply dev --sandbox --yes --allow-weakening fleet")
+        .run("apply dev --sandbox --yes --allow-weakening fleet --reason why")
         .expect(0);
     assert!(roles(&folder).is_empty());
 }
@@ -291,14 +291,14 @@ fn gates_with_one_user_assigned_identity_share_its_roles_until_the_last_one_goes
     let fleet = "  fleet:\n    initiative: fleet-enablement\n    target: ";
     folder.edit(DEV, &format!("{fleet}audit"), &format!("{fleet}off"));
     folder
-        .run("apply dev --sandbox --yes --gate fleet --allow-weakening fleet")
+        .run("apply dev --sandbox --yes --gate fleet --allow-weakening fleet --reason why")
         .expect(0);
     assert_eq!(roles(&folder), given);
     folder.cut(DEV, "  fleet:", "  second:");
     assert!(folder.is_settled("dev"));
     folder.cut(DEV, "  second:", "  pod-security:");
     folder
-        .run("apply dev --sandbox --yes --allow-weakening second")
+        .run("apply dev --sandbox --yes --allow-weakening second --reason why")
         .expect(0);
     assert!(roles(&folder).is_empty());
     assert!(folder.is_settled("dev"));

@@ -63,7 +63,7 @@ fn more_namespaces_than_before_are_a_weakening_that_the_plan_shows() {
     assert_eq!(outline(&folder.plan("dev")), ["update policyAssignment weakens"]);
     folder.run("apply dev --sandbox --yes").expect(3);
     folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --reason why")
         .expect(0);
     assert!(folder.is_settled("dev"));
 }

@@ -63,7 +63,7 @@ fn a_changed_rule_has_a_successor_beside_it_and_goes_last() {
     folder.run("apply dev --sandbox --yes").expect(3);
     assert_eq!(definitions(&folder), before);
     folder
-        .run("apply dev --sandbox --yes --gate exposure --allow-weakening exposure")
+        .run("apply dev --sandbox --yes --gate exposure --allow-weakening exposure --reason why")
         .expect(0);
     assert_eq!(definitions(&folder).len(), 2);
     assert_eq!(
@@ -84,7 +84,7 @@ fn a_changed_rule_is_replaced_in_one_run() {
     let rule = "initiatives/exposure/no-node-port.rego";
     folder.write(rule, format!("{}\n# read again\n", folder.read(rule)));
     let run = folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --reason why")
         .expect(0);
     let written: Vec<&str> = run
         .stderr

@@ -14,8 +14,8 @@ fn a_first_plan_shows_all_planes_and_what_holds_the_step_to_deny() {
         "\nDefender for Containers\n  ~ update Defender plan Containers  tightens\n",
         "\nclusters\n  ~ update AKS cluster aks-prod-neu-01  tightens\n",
         "      ~ addonProfiles.azurepolicy.enabled: false -> true\n",
-        "\nHeld: cannot be done now, and is not pending\n  exposure: deny\n    soak      has to stand at audit for 7d",
-        "    coverage  2 clusters in scope would not be guarded: aks-prod-eus2-01 (stopped), aks-prod-neu-01 (add-on off)\n",
+        "\nHeld: cannot be done now, and is not pending\n  exposure: deny in canary\n    soak      has to stand at audit for 7d",
+        "    coverage  1 cluster of the ring would not be guarded: aks-prod-neu-01 (add-on off)\n",
         "  aks-prod-eus2-01: enable the Azure Policy add-on\n    state     the cluster is stopped; start it and plan again\n",
         "\nPlan: 6 to create, 2 to update, 0 to replace, 0 to delete; 1 unchanged, 4 held.\n",
     ]);

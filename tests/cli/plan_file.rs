@@ -336,7 +336,9 @@ fn a_saved_plan_that_weakens_needs_to_be_allowed_too() {
     folder.edit("environments/dev.yaml", "[ingress]", "[ingress, monitoring]");
     folder.run("plan dev --sandbox --out plan.json").expect(0);
     refused(&folder, 3);
-    folder.run(&format!("{APPLY} --allow-weakening exposure")).expect(0);
+    folder
+        .run(&format!("{APPLY} --allow-weakening exposure --reason why"))
+        .expect(0);
     assert!(folder.is_settled("dev"));
 }
 

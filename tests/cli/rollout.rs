@@ -42,6 +42,8 @@ fn apply(folder: &Folder) -> Run {
 #[test]
 fn a_gate_closes_ring_by_ring_once_what_it_would_refuse_is_mended() {
     let folder = ringed("auto");
+    // To take a gate back and to relax it counts against no limit.
+    folder.edit(DEV, "\nrings:\n", "\nlimits: {weakenings: 0}\nrings:\n");
     apply(&folder);
     let gate = show(&folder);
     assert_eq!((&gate["stands"], guards(&gate)), (&json!("audit"), vec!["violations"]));
@@ -152,7 +154,9 @@ fn a_tightened_gate_that_denies_is_succeeded_without_a_gap() {
         "    soak: 1d # how long",
         "    excludeNamespaces: [legacy]\n    soak: 1d # how long",
     );
-    folder.run(&format!("{APPLY} --allow-weakening pod-security")).expect(0);
+    folder
+        .run(&format!("{APPLY} --allow-weakening pod-security --reason why"))
+        .expect(0);
     folder.run("sandbox advance 1d3h").expect(0);
     mend(&folder, "aks-dev-neu-01");
     apply(&folder);

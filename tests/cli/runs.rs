@@ -68,7 +68,7 @@ fn what_weakens_is_noted_with_who_allowed_it() {
         "excludeNamespaces: [ingress, edge]",
     );
     folder
-        .run("apply dev --sandbox --yes --allow-weakening exposure --journal elsewhere")
+        .run("apply dev --sandbox --yes --allow-weakening exposure --reason why --journal elsewhere")
         .expect(0);
     let runs = folder.run("runs --journal elsewhere --format json").expect(0).json();
     let name = runs["runs"][0]["run"].as_str().unwrap();

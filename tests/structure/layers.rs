@@ -41,8 +41,10 @@ pub const LAYERS: &[Layer] = &[
     core("render", &["model", "diagnostic", "diff", "catalog", "config", "kinds"]),
     core("observed", &["model", "diff", "kinds"]),
     core("rollout", &["model", "diagnostic", "config"]),
+    core("adoption", &["model", "catalog", "kinds", "observed"]),
     core("evidence", &["model", "catalog", "config", "kinds", "observed", "rollout"]),
     core("promotion", &["model", "diff", "yaml", "config", "kinds", "observed", "rollout"]),
+    core("pipeline", &["config"]),
     core("remark", &["model", "kinds"]),
     core("lock", &["model", "diagnostic", "diff", "catalog", "config", "remark"]),
     core("desired", &[
@@ -66,9 +68,9 @@ pub const LAYERS: &[Layer] = &[
     edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "runtime", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
-        "model", "diagnostic", "diff", "catalog", "config", "evidence", "lock", "kinds", "observed", "rollout", "remark",
+        "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "journal",
+        "plan", "pipeline", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -76,8 +78,8 @@ pub const LAYERS: &[Layer] = &[
         "rules::suite",
     ]),
     edge("commands", &[
-        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
+        "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
+        "observed", "rollout", "desired", "plan", "pipeline", "preflight", "egress", "runtime", "remediation", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.

@@ -5,9 +5,10 @@ use crate::commands::context::Context;
 use crate::commands::error::{CommandError, Exit};
 use crate::config::SourceFile;
 use crate::store;
-use crate::view::check::{self as view, Service};
+use crate::view::check as view;
 use crate::view::page::Layout;
 use crate::view::printer::{Format, Verbosity};
+use crate::view::service::Service;
 use crate::view::text::json;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -99,7 +100,7 @@ pub(super) fn annotate(context: &Context, report: &Report, wanted: Option<Annota
         None => None,
         Some(AnnotationsFor::Github) => Some(Service::GitHub),
         Some(AnnotationsFor::AzureDevops) => Some(Service::AzureDevOps),
-        Some(AnnotationsFor::Auto) => context.pipeline(),
+        Some(AnnotationsFor::Auto) => context.printer.service,
     };
     let text = service
         .map(|service| view::annotations(report, service))

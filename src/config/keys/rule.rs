@@ -120,5 +120,21 @@ static RULE_PARAMETER: Table = table(
             },
             "The values that it may take; for a list, what its items may be.",
         ),
+        key(
+            "meaning",
+            Shape::Words(&[
+                ("allows", "a list of what is let through"),
+                (
+                    "excludes",
+                    "a list of what the rule does not look at; of nothing if it is empty",
+                ),
+                ("refuses", "a list of what is refused or has to be there"),
+                ("selects", "a list of where the rule holds; everywhere if it is empty"),
+                ("allows-pattern", "a regular expression of what is let through"),
+                ("permits", "a switch that lets something through"),
+                ("demands", "a switch that holds something back"),
+            ]),
+            "What it is to the rule: which way a change of its value goes. Left out, every change of it counts as weakening.",
+        ),
     ],
 );

@@ -13,7 +13,7 @@ pub(super) use gate::add as add_gate;
 use super::checks::properties;
 use super::{Desired, DesiredError, DesiredObject, Sources, held_state, required};
 use crate::config::{Cloud, DefenderContainers, Gate, Initiative, Mode};
-use crate::kinds::{Kind, Plane};
+use crate::kinds::{Kind, Meanings, Plane};
 use crate::model::{DEFENDER_EXTENSIONS, ResourceId};
 use crate::observed::{LiveObject, Observed, Subscription};
 use crate::remark::Finding;
@@ -90,6 +90,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
                     body,
                     depends_on: Vec::new(),
                     replaces: None,
+                    meanings: Meanings::new(),
                 });
             }
             (mode, Some(before), _) => {

@@ -9,7 +9,7 @@ use crate::rollout::{ClusterEvidence, Count, Coverage, GateEvidence, Guard, Memb
 const PLACES: [&str; 3] = ["northeurope", "westeurope", "japaneast"];
 
 /// The gate with so many members, on its way through two rings and the rest.
-fn ringed(members: usize) -> Estate {
+pub(super) fn ringed(members: usize) -> Estate {
     let mut estate = own(members);
     let ring = |name: &str, area| Ring {
         name: name.to_owned(),
@@ -29,7 +29,7 @@ fn ringed(members: usize) -> Estate {
 }
 
 /// An Azure with a guarded cluster in each place.
-fn guarded() -> Azure {
+pub(super) fn guarded() -> Azure {
     let mut azure = Azure::default();
     for place in PLACES {
         let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService");
@@ -89,7 +89,7 @@ fn heard(azure: &Azure, broken: Option<usize>) -> BTreeMap<ResourceId, GateEvide
 }
 
 /// How far each place is closed, whichever assignment does it.
-fn closed(azure: &Azure) -> [Stage; 3] {
+pub(super) fn closed(azure: &Azure) -> [Stage; 3] {
     PLACES.map(|place| {
         let assignments = azure
             .objects
@@ -109,7 +109,7 @@ fn closed(azure: &Azure) -> [Stage; 3] {
     })
 }
 
-fn assignments(azure: &Azure) -> usize {
+pub(super) fn assignments(azure: &Azure) -> usize {
     azure
         .objects
         .keys()
@@ -118,21 +118,21 @@ fn assignments(azure: &Azure) -> usize {
 }
 
 /// Applies once; with `steps`, an apply that is interrupted after so many.
-fn apply(azure: &mut Azure, estate: &Estate, controls: &Controls, steps: Option<usize>) -> Plan {
+pub(super) fn apply(azure: &mut Azure, estate: &Estate, controls: &Controls, steps: Option<usize>) -> Plan {
     let (plan, documents) = plan_at(estate, &observe(azure), &[], (controls, now()));
     let all = plan.pending().count();
     azure.carry_out_some(&plan, &documents, steps.map_or(all, |steps| steps.min(all)));
     plan
 }
 
-fn sound(azure: &Azure) -> Controls {
+pub(super) fn sound(azure: &Azure) -> Controls {
     Controls {
         evidence: heard(azure, None),
         ..Controls::default()
     }
 }
 
-fn arrived(members: usize) -> Azure {
+pub(super) fn arrived(members: usize) -> Azure {
     let mut azure = guarded();
     for _ in 0..4 {
         let controls = sound(&azure);

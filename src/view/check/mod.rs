@@ -9,7 +9,7 @@ mod sarif;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Service, annotations};
+pub use annotations::annotations;
 pub use human::human;
 pub use json::to_json;
 pub use junit::to_junit;

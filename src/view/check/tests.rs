@@ -5,6 +5,7 @@ use crate::admission::report::{About, At, Gate, Outcome, Place, Silence, Skipped
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Effect, Stage};
 use crate::view::page::Layout;
+use crate::view::service::Service;
 use crate::view::text::Paint;
 
 fn member(reference: &str, definition: &str, effect: Effect, silent: Option<&str>) -> Member {

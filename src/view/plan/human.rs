@@ -1,7 +1,7 @@
 //! A plan for a terminal.
 
 use super::change::change_lines;
-use super::{closing, forecast, held_in, held_title, object_name, place, reason_text};
+use super::{WEAKENINGS, closing, forecast, held_in, held_title, object_name, place, reason_text, weakening};
 use crate::kinds::{Direction, Kind, Plane};
 use crate::plan::{Action, Plan, Step};
 use crate::view::text::{Paint, columns, plain, wrap};
@@ -34,6 +34,7 @@ pub fn human(plan: &Plan, layout: Layout) -> String {
     }
     out.push('\n');
     summary_table(&mut out, plan, layout);
+    weakenings(&mut out, plan, layout);
     for plane in Plane::ALL {
         let steps: Vec<&Step> = plan
             .steps
@@ -149,6 +150,21 @@ fn summary_table(out: &mut String, plan: &Plan, layout: Layout) {
             let _ = write!(out, "{:>8}", plan.count(plane, action));
         }
         let _ = writeln!(out, "{:>7}", held_in(plan, plane));
+    }
+}
+
+/// What weakens, before everything else.
+fn weakenings(out: &mut String, plan: &Plan, layout: Layout) {
+    let paint = layout.paint;
+    if plan.weakenings().next().is_some() {
+        out.push('\n');
+        put_as(out, layout, 0, 2, WEAKENINGS, &|line| paint.bad(line));
+    }
+    for step in plan.weakenings() {
+        put_as(out, layout, 2, 2, &plain(&weakening(step)), &|line| paint.bold(line));
+        for field in &step.weakens {
+            put(out, layout, 4, &plain(field));
+        }
     }
 }
 

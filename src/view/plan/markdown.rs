@@ -1,7 +1,7 @@
 //! A plan for a pull request or a job summary.
 
 use super::change::change_lines;
-use super::{closing, forecast, held_in, object_name, reason_text};
+use super::{WEAKENINGS, closing, forecast, held_in, object_name, reason_text, weakening};
 use crate::evidence::Forecast;
 use crate::kinds::{Direction, Plane};
 use crate::plan::{Action, Plan, Step};
@@ -33,6 +33,15 @@ pub fn to_markdown(plan: &Plan) -> String {
             counts.join(" | "),
             held_in(plan, plane)
         );
+    }
+    if plan.weakenings().next().is_some() {
+        let _ = writeln!(out, "\n### {WEAKENINGS}\n");
+    }
+    for step in plan.weakenings() {
+        let _ = writeln!(out, "- {}", markdown(&weakening(step)));
+        for field in &step.weakens {
+            let _ = writeln!(out, "  - {}", markdown(field));
+        }
     }
     if plan.pending().next().is_some() {
         let _ = writeln!(out, "\n| action | object | gate | direction |\n|---|---|---|---|");

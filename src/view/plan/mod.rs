@@ -50,6 +50,31 @@ pub fn closing(plan: &Plan) -> String {
     )
 }
 
+/// Returns what a plan weakens, in one sentence; none if nothing.
+pub fn weakenings(plan: &Plan) -> Option<String> {
+    let mut subjects: Vec<String> = plan
+        .weakenings()
+        .map(|step| step.gate.clone().unwrap_or_else(|| object_name(step)))
+        .collect();
+    subjects.sort();
+    subjects.dedup();
+    let all = plain(&subjects.join(", "));
+    (!subjects.is_empty()).then(|| format!("what it weakens: {all}; each has to be allowed by name"))
+}
+
+/// What stands above the steps that weaken.
+const WEAKENINGS: &str = "Weakens: what was held back is let through, or is no longer seen";
+
+/// The title of a step that weakens.
+fn weakening(step: &Step) -> String {
+    let gate = step
+        .gate
+        .as_ref()
+        .map(|gate| format!(" of gate {gate}"))
+        .unwrap_or_default();
+    format!("{} {} {}{gate}", step.action, step.kind.label(), object_name(step))
+}
+
 fn held_in(plan: &Plan, plane: Plane) -> usize {
     plan.held.iter().filter(|held| held.plane == plane).count()
 }

@@ -1,0 +1,325 @@
+//! Pipelines for Azure Pipelines.
+//!
+//! Each job signs in by a service connection with workload identity federation, and no value that a person types stands in a script: it
+//! comes in by a variable.
+
+use super::{MADE_BY, PipelineFile, Wanted, fill, in_order, is_approved, sources, tenant_suffix};
+use crate::config::Environment;
+
+/// Returns the pipelines.
+pub(super) fn files(wanted: Wanted<'_>) -> Vec<PipelineFile> {
+    vec![
+        PipelineFile {
+            path: ".azure-pipelines/aksgate-plan.yml",
+            text: plan(wanted),
+        },
+        PipelineFile {
+            path: ".azure-pipelines/aksgate-apply.yml",
+            text: apply(wanted),
+        },
+    ]
+}
+
+fn plan(wanted: Wanted<'_>) -> String {
+    let mut text = fill(
+        PLAN_HEAD,
+        &[
+            ("made-by", MADE_BY),
+            ("branch", wanted.branch),
+            ("paths", &paths(wanted.folder)),
+            ("setup", &setup(wanted, 6)),
+            ("folder", folder(wanted)),
+        ],
+    );
+    for environment in in_order(wanted.estate) {
+        text.push_str(&of_environment(wanted, environment, PLAN_JOB, 6));
+    }
+    text
+}
+
+fn apply(wanted: Wanted<'_>) -> String {
+    let environments = in_order(wanted.estate);
+    let names: String = environments
+        .iter()
+        .map(|environment| format!("      - {}\n", environment.name))
+        .collect();
+    let mut text = fill(
+        APPLY_HEAD,
+        &[
+            ("made-by", MADE_BY),
+            ("branch", wanted.branch),
+            ("paths", &paths(wanted.folder)),
+            ("environments", &names),
+        ],
+    );
+    for environment in environments {
+        if is_approved(environment) {
+            text.push_str(&of_environment(wanted, environment, PLAN_STAGE, 10));
+            text.push_str(&of_environment(wanted, environment, APPROVED_STAGE, 16));
+        } else {
+            text.push_str(&of_environment(wanted, environment, AUTO_STAGE, 16));
+        }
+    }
+    text
+}
+
+/// The jobs of one environment; `indent` is the column of their steps.
+fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str, indent: usize) -> String {
+    let source = environment.rollout.promotes_from.as_deref();
+    let after = source.map_or_else(|| "[]".to_owned(), |source| format!("apply_{}", word(source)));
+    let tenant = tenant_suffix(wanted.estate, environment)
+        .to_lowercase()
+        .replace('_', "-");
+    fill(
+        jobs,
+        &[
+            ("env", &environment.name),
+            ("word", &word(&environment.name)),
+            ("after", &after),
+            ("tenant", &tenant),
+            ("setup", &setup(wanted, indent)),
+            ("folder", folder(wanted)),
+        ],
+    )
+}
+
+/// Names of stages and jobs hold no hyphens. A name of an environment holds no underscore, so no two become one.
+fn word(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn folder<'a>(wanted: Wanted<'a>) -> &'a str {
+    match wanted.folder {
+        "" => ".",
+        folder => folder,
+    }
+}
+
+fn setup(wanted: Wanted<'_>, indent: usize) -> String {
+    let margin = " ".repeat(indent);
+    fill(SETUP, &[("version", wanted.version)])
+        .lines()
+        .map(|line| format!("{margin}{line}\n"))
+        .collect()
+}
+
+/// Azure Pipelines takes a folder for all that lies in it.
+fn paths(folder: &str) -> String {
+    sources(folder)
+        .map(|path| format!("      - {}\n", path.trim_end_matches("/**")))
+        .collect()
+}
+
+const PLAN_HEAD: &str = r"@made-by@
+#
+# Shows in every pull request what its change would do: the summary of the run holds the plans.
+# On Azure Repos, a build validation policy of the branch starts it; `pr` below is for GitHub.
+# The service connection aksgate-plan, with workload identity federation, has the role Reader; nothing secret is stored.
+name: aksgate plan
+trigger: none
+pr:
+  branches:
+    include:
+      - @branch@
+  paths:
+    include:
+@paths@pool:
+  vmImage: ubuntu-24.04
+jobs:
+  - job: validate
+    timeoutInMinutes: '20'
+    steps:
+@setup@      - bash: aksgate validate
+        displayName: Validate
+        workingDirectory: @folder@
+";
+
+const PLAN_JOB: &str = r#"
+  - job: plan_@word@
+    dependsOn: validate
+    timeoutInMinutes: '30'
+    steps:
+@setup@      - task: AzureCLI@2
+        displayName: Plan
+        inputs:
+          azureSubscription: aksgate-plan@tenant@
+          scriptType: bash
+          scriptLocation: inlineScript
+          workingDirectory: @folder@
+          inlineScript: |
+            export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+            aksgate plan @env@ --no-input
+        env:
+          AKSGATE_AUTH: azure-pipelines
+          SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+"#;
+
+const APPLY_HEAD: &str = r"@made-by@
+#
+# Carries out what the branch says, environment after environment, and moves the gates on: a scheduled run takes the steps that
+# are due. Where an environment says `advance: approve`, the plan is made first, and the stage that carries out exactly that plan
+# waits for the approvals of the environment of the same name; it does not start when nothing is pending.
+# The service connection aksgate-plan may read; aksgate-apply-ENVIRONMENT may write, and only this pipeline may use it.
+name: aksgate apply
+trigger:
+  branches:
+    include:
+      - @branch@
+  paths:
+    include:
+@paths@pr: none
+schedules:
+  - cron: '17 6 * * 1-5'
+    displayName: Take the steps that are due
+    branches:
+      include:
+        - @branch@
+    always: 'true'
+parameters:
+  - name: weakenEnvironment
+    displayName: Allow a weakening in this environment
+    type: string
+    default: none
+    values:
+      - none
+@environments@  - name: weakenGate
+    displayName: The gate or object that may be weakened
+    type: string
+    default: none
+  - name: reason
+    displayName: Why; it is recorded
+    type: string
+    default: none
+pool:
+  vmImage: ubuntu-24.04
+stages:";
+
+const PLAN_STAGE: &str = r###"
+  - stage: plan_@word@
+    displayName: Plan @env@
+    dependsOn: @after@
+    condition: not(or(failed(), canceled()))
+    jobs:
+      - job: plan
+        timeoutInMinutes: '30'
+        steps:
+@setup@          - task: AzureCLI@2
+            name: plan
+            displayName: Plan
+            inputs:
+              azureSubscription: aksgate-plan@tenant@
+              scriptType: bash
+              scriptLocation: inlineScript
+              workingDirectory: @folder@
+              inlineScript: |
+                export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+                code=0
+                aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
+                case "$code" in
+                  0) pending=false ;;
+                  2) pending=true ;;
+                  *) exit "$code" ;;
+                esac
+                echo "##vso[task.setvariable variable=pending;isOutput=true]$pending"
+            env:
+              AKSGATE_AUTH: azure-pipelines
+              SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+          - publish: @folder@/@env@.plan.json
+            displayName: Keep the plan
+            artifact: plan-@env@
+            condition: and(succeeded(), eq(variables['plan.pending'], 'true'))
+"###;
+
+const APPROVED_STAGE: &str = r#"
+  - stage: apply_@word@
+    displayName: Apply @env@
+    dependsOn: plan_@word@
+    condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))
+    jobs:
+      - deployment: apply
+        environment: @env@
+        timeoutInMinutes: '180'
+        strategy:
+          runOnce:
+            deploy:
+              steps:
+@setup@                - download: current
+                  displayName: Fetch the plan
+                  artifact: plan-@env@
+                - task: AzureCLI@2
+                  displayName: Apply
+                  inputs:
+                    azureSubscription: aksgate-apply-@env@
+                    scriptType: bash
+                    scriptLocation: inlineScript
+                    workingDirectory: @folder@
+                    inlineScript: |
+                      mkdir -p journal
+                      export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+                      if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
+                      aksgate apply @env@ --plan "$PIPELINE_WORKSPACE/plan-@env@/@env@.plan.json" --yes --no-input --journal journal "$@"
+                  env:
+                    AKSGATE_AUTH: azure-pipelines
+                    SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+                    ${{ if eq(parameters.weakenEnvironment, '@env@') }}:
+                      WEAKEN: ${{ parameters.weakenGate }}
+                      REASON: ${{ parameters.reason }}
+                - publish: @folder@/journal
+                  displayName: Keep the journal
+                  artifact: journal-@env@-$(System.StageAttempt)
+                  condition: always()
+"#;
+
+const AUTO_STAGE: &str = r#"
+  - stage: apply_@word@
+    displayName: Apply @env@
+    dependsOn: @after@
+    condition: not(or(failed(), canceled()))
+    jobs:
+      - deployment: apply
+        environment: @env@
+        timeoutInMinutes: '180'
+        strategy:
+          runOnce:
+            deploy:
+              steps:
+@setup@                - task: AzureCLI@2
+                  displayName: Apply
+                  inputs:
+                    azureSubscription: aksgate-apply-@env@
+                    scriptType: bash
+                    scriptLocation: inlineScript
+                    workingDirectory: @folder@
+                    inlineScript: |
+                      mkdir -p journal
+                      export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+                      if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
+                      aksgate apply @env@ --yes --no-input --journal journal "$@"
+                  env:
+                    AKSGATE_AUTH: azure-pipelines
+                    SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+                    ${{ if eq(parameters.weakenEnvironment, '@env@') }}:
+                      WEAKEN: ${{ parameters.weakenGate }}
+                      REASON: ${{ parameters.reason }}
+                - publish: @folder@/journal
+                  displayName: Keep the journal
+                  artifact: journal-@env@-$(System.StageAttempt)
+                  condition: always()
+"#;
+
+/// Fetches the estate, and aksgate itself: built once for each version.
+const SETUP: &str = r###"- checkout: self
+  displayName: Fetch the estate
+  persistCredentials: 'false'
+- task: Cache@2
+  displayName: Look for aksgate
+  inputs:
+    key: '"aksgate" | "@version@" | "$(Agent.OS)" | "$(Agent.OSArchitecture)"'
+    path: $(Pipeline.Workspace)/aksgate
+    cacheHitVar: AKSGATE_IS_THERE
+- bash: cargo install --locked --version @version@ --root "$PIPELINE_WORKSPACE/aksgate" aksgate
+  displayName: Install aksgate
+  condition: and(succeeded(), ne(variables.AKSGATE_IS_THERE, 'true'))
+- bash: echo "##vso[task.prependpath]$PIPELINE_WORKSPACE/aksgate/bin"
+  displayName: Find aksgate
+"###;

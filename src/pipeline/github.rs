@@ -1,0 +1,286 @@
+//! Workflows for GitHub Actions.
+//!
+//! Actions are pinned to commits: a tag can be moved by whoever owns it. No job has more rights than it uses, and no value that a person
+//! types stands in a script: it comes in by a variable.
+
+use super::{MADE_BY, PipelineFile, Wanted, fill, in_order, is_approved, sources, tenant_suffix};
+use crate::config::Environment;
+
+/// Returns the workflows.
+pub(super) fn files(wanted: Wanted<'_>) -> Vec<PipelineFile> {
+    vec![
+        PipelineFile {
+            path: ".github/workflows/aksgate-plan.yml",
+            text: plan(wanted),
+        },
+        PipelineFile {
+            path: ".github/workflows/aksgate-apply.yml",
+            text: apply(wanted),
+        },
+    ]
+}
+
+fn plan(wanted: Wanted<'_>) -> String {
+    let mut text = fill(
+        PLAN_HEAD,
+        &[
+            ("made-by", MADE_BY),
+            ("branch", wanted.branch),
+            ("paths", &paths(wanted.folder)),
+            ("defaults", &defaults(wanted.folder)),
+            ("setup", &setup(wanted)),
+        ],
+    );
+    for environment in in_order(wanted.estate) {
+        text.push_str(&of_environment(wanted, environment, PLAN_JOB));
+    }
+    text
+}
+
+fn apply(wanted: Wanted<'_>) -> String {
+    let environments = in_order(wanted.estate);
+    let names: String = environments
+        .iter()
+        .map(|environment| format!("          - {}\n", environment.name))
+        .collect();
+    let mut text = fill(
+        APPLY_HEAD,
+        &[
+            ("made-by", MADE_BY),
+            ("branch", wanted.branch),
+            ("paths", &paths(wanted.folder)),
+            ("environments", &names),
+            ("defaults", &defaults(wanted.folder)),
+        ],
+    );
+    for environment in environments {
+        let jobs = match is_approved(environment) {
+            true => APPROVED_JOBS,
+            false => AUTO_JOB,
+        };
+        text.push_str(&of_environment(wanted, environment, jobs));
+    }
+    text
+}
+
+/// The jobs of one environment. They come after those of the environment that its gates come from, also where nothing was to be done
+/// there.
+fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str) -> String {
+    let source = environment.rollout.promotes_from.as_deref();
+    let after = source.map_or_else(String::new, |source| format!("    needs: apply-{source}\n"));
+    fill(
+        jobs,
+        &[
+            ("env", &environment.name),
+            ("after", &after),
+            ("tenant", &tenant_suffix(wanted.estate, environment)),
+            ("folder", if wanted.folder.is_empty() { "." } else { wanted.folder }),
+            ("setup", &setup(wanted)),
+        ],
+    )
+}
+
+fn setup(wanted: Wanted<'_>) -> String {
+    fill(SETUP, &[("version", wanted.version)])
+}
+
+fn paths(folder: &str) -> String {
+    sources(folder).map(|path| format!("      - {path}\n")).collect()
+}
+
+fn defaults(folder: &str) -> String {
+    match folder {
+        "" => String::new(),
+        folder => format!("defaults:\n  run:\n    working-directory: {folder}\n"),
+    }
+}
+
+const PLAN_HEAD: &str = r"@made-by@
+#
+# Shows in every pull request what its change would do: the summary of each job holds the plan.
+# The variable AKSGATE_PLAN_CLIENT_ID names an application with the role Reader that trusts this repository's pull requests
+# and its branch; nothing secret is stored.
+name: aksgate plan
+on:
+  pull_request:
+    branches: [@branch@]
+    paths:
+@paths@permissions: {}
+concurrency:
+  group: aksgate-plan-${{ github.ref }}
+  cancel-in-progress: true
+@defaults@jobs:
+  validate:
+    runs-on: ubuntu-24.04
+    timeout-minutes: 20
+    permissions:
+      contents: read
+    steps:
+@setup@      - name: Validate
+        run: aksgate validate
+";
+
+const PLAN_JOB: &str = r#"
+  plan-@env@:
+    needs: validate
+    # A fork gets no token to sign in with.
+    if: github.event.pull_request.head.repo.full_name == github.repository
+    runs-on: ubuntu-24.04
+    timeout-minutes: 30
+    permissions:
+      contents: read
+      id-token: write
+    env:
+      AKSGATE_AUTH: github-oidc
+      AZURE_CLIENT_ID: ${{ vars.AKSGATE_PLAN_CLIENT_ID@tenant@ }}
+    steps:
+@setup@      - name: Plan
+        run: aksgate plan @env@ --no-input
+"#;
+
+const APPLY_HEAD: &str = r"@made-by@
+#
+# Carries out what the branch says, environment after environment, and moves the gates on: a scheduled run takes the steps that
+# are due. Where an environment says `advance: approve`, the plan is made first, and the job that carries out exactly that plan
+# waits for the reviewers of the GitHub environment of the same name; it does not start when nothing is pending.
+# AKSGATE_PLAN_CLIENT_ID (repository) may read; AKSGATE_APPLY_CLIENT_ID (of each GitHub environment) may write, and trusts that
+# environment only.
+name: aksgate apply
+on:
+  push:
+    branches: [@branch@]
+    paths:
+@paths@  schedule:
+    - cron: '17 6 * * 1-5'
+  workflow_dispatch:
+    inputs:
+      weaken-environment:
+        description: Allow a weakening in this environment
+        type: choice
+        default: none
+        options:
+          - none
+@environments@      weaken-gate:
+        description: The gate or object that may be weakened
+        type: string
+      reason:
+        description: Why; it is recorded
+        type: string
+permissions: {}
+@defaults@jobs:";
+
+const APPROVED_JOBS: &str = r#"
+  plan-@env@:
+@after@    if: ${{ !failure() && !cancelled() }}
+    runs-on: ubuntu-24.04
+    timeout-minutes: 30
+    permissions:
+      contents: read
+      id-token: write
+    env:
+      AKSGATE_AUTH: github-oidc
+      AZURE_CLIENT_ID: ${{ vars.AKSGATE_PLAN_CLIENT_ID@tenant@ }}
+    outputs:
+      pending: ${{ steps.plan.outputs.pending }}
+    steps:
+@setup@      - name: Plan
+        id: plan
+        run: |
+          code=0
+          aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
+          case "$code" in
+            0) echo pending=false >>"$GITHUB_OUTPUT" ;;
+            2) echo pending=true >>"$GITHUB_OUTPUT" ;;
+            *) exit "$code" ;;
+          esac
+      - name: Keep the plan
+        if: steps.plan.outputs.pending == 'true'
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: plan-@env@
+          path: @folder@/@env@.plan.json
+          retention-days: 3
+
+  apply-@env@:
+    needs: plan-@env@
+    if: ${{ !failure() && !cancelled() && needs.plan-@env@.outputs.pending == 'true' }}
+    runs-on: ubuntu-24.04
+    timeout-minutes: 180
+    environment: @env@
+    concurrency:
+      group: aksgate-@env@
+    permissions:
+      contents: read
+      id-token: write
+    env:
+      AKSGATE_AUTH: github-oidc
+      AZURE_CLIENT_ID: ${{ vars.AKSGATE_APPLY_CLIENT_ID }}
+    steps:
+@setup@      - name: Fetch the plan
+        uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
+        with:
+          name: plan-@env@
+          path: @folder@
+      - name: Apply
+        env:
+          WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
+          REASON: ${{ inputs.reason }}
+        run: |
+          if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
+          aksgate apply @env@ --plan @env@.plan.json --yes --no-input --journal journal "$@"
+      - name: Keep the journal
+        if: always()
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: journal-@env@
+          path: @folder@/journal
+          if-no-files-found: ignore
+"#;
+
+const AUTO_JOB: &str = r#"
+  apply-@env@:
+@after@    if: ${{ !failure() && !cancelled() }}
+    runs-on: ubuntu-24.04
+    timeout-minutes: 180
+    environment: @env@
+    concurrency:
+      group: aksgate-@env@
+    permissions:
+      contents: read
+      id-token: write
+    env:
+      AKSGATE_AUTH: github-oidc
+      AZURE_CLIENT_ID: ${{ vars.AKSGATE_APPLY_CLIENT_ID }}
+    steps:
+@setup@      - name: Apply
+        env:
+          WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
+          REASON: ${{ inputs.reason }}
+        run: |
+          if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
+          aksgate apply @env@ --yes --no-input --journal journal "$@"
+      - name: Keep the journal
+        if: always()
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: journal-@env@
+          path: @folder@/journal
+          if-no-files-found: ignore
+"#;
+
+/// Fetches the estate, and aksgate itself: built once for each version.
+const SETUP: &str = r"      - name: Fetch the estate
+        uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+        with:
+          persist-credentials: false
+      - name: Look for aksgate
+        id: aksgate
+        uses: actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830 # v4.3.0
+        with:
+          path: ~/.cargo/bin/aksgate
+          key: aksgate-@version@-${{ runner.os }}-${{ runner.arch }}
+      - name: Install aksgate
+        if: steps.aksgate.outputs.cache-hit != 'true'
+        working-directory: .
+        run: cargo install --locked --version @version@ aksgate
+";
