@@ -108,10 +108,9 @@ fn put(state: &mut State, call: &Call, id: &str, before: Option<&Value>) -> Resu
     };
     let count = number("resourceCount", 500, 50_000)?;
     let parallel = number("parallelDeployments", 10, 30)?;
-    if let Some(threshold) = given.pointer("/failureThreshold/percentage") {
-        if !threshold.as_f64().is_some_and(|share| (0.0..=1.0).contains(&share)) {
-            return Err(invalid("The failure threshold must be from 0 to 1.".to_owned()));
-        }
+    let threshold = given.pointer("/failureThreshold/percentage");
+    if threshold.is_some_and(|share| !share.as_f64().is_some_and(|share| (0.0..=1.0).contains(&share))) {
+        return Err(invalid("The failure threshold must be from 0 to 1.".to_owned()));
     }
     let running = before.filter(|before| is_running(state, before));
     let settings = [
@@ -202,55 +201,33 @@ fn planned(state: &State, assigned: &Value, given: &Value, (count, parallel): (u
 /// What the member of an assignment deploys; none where it deploys nothing that is known here, or is not to deploy.
 fn deploys(state: &State, assigned: &Value, reference: &str) -> Option<Deploys> {
     let policy = text(assigned, "/properties/policyDefinitionId");
-    let given = |name: &str| {
-        let value = assigned.pointer(&format!("/properties/parameters/{name}/value"));
-        value.and_then(Value::as_str).map(str::to_owned)
+    let is_set = Address::parse(policy).kind().ends_with("/policysetdefinitions");
+    let set = state.resource(policy).filter(|_| is_set);
+    let meant = |member: &&Value| text(member, "/policyDefinitionReferenceId").eq_ignore_ascii_case(reference);
+    let member = match set {
+        Some(set) => Some(items(set, "/properties/policyDefinitions").iter().find(meant)?),
+        None => None,
     };
-    let (definition, value): (String, Box<dyn Fn(&str) -> Option<String>>) = match state.resource(policy) {
-        Some(set) if Address::parse(policy).kind().ends_with("/policysetdefinitions") => {
-            let members = items(set, "/properties/policyDefinitions").iter();
-            let member = members
-                .filter(|member| text(member, "/policyDefinitionReferenceId").eq_ignore_ascii_case(reference))
-                .next()?
-                .clone();
-            let defaults = set.pointer("/properties/parameters").cloned().unwrap_or_default();
-            let value = move |name: &str| {
-                let value = member
-                    .pointer(&format!("/parameters/{name}/value"))?
-                    .as_str()?
-                    .to_owned();
-                match value
-                    .strip_prefix("[parameters('")
-                    .and_then(|rest| rest.strip_suffix("')]"))
-                {
-                    Some(own) => given(own).or_else(|| {
-                        defaults
-                            .pointer(&format!("/{own}/defaultValue"))
-                            .and_then(Value::as_str)
-                            .map(str::to_owned)
-                    }),
-                    None => Some(value),
-                }
-            };
-            let definition = items(set, "/properties/policyDefinitions")
-                .iter()
-                .find(|member| text(member, "/policyDefinitionReferenceId").eq_ignore_ascii_case(reference))
-                .map(|member| text(member, "/policyDefinitionId").to_owned())?;
-            (definition, Box::new(value))
+    let at = |document: &Value, pointer: String| document.pointer(&pointer).and_then(Value::as_str).map(str::to_owned);
+    let given = |name: &str| at(assigned, format!("/properties/parameters/{name}/value"));
+    let value = |name: &str| {
+        let Some(member) = member else { return given(name) };
+        let written = at(member, format!("/parameters/{name}/value"))?;
+        let passed = written
+            .strip_prefix("[parameters('")
+            .and_then(|rest| rest.strip_suffix("')]"));
+        match passed {
+            Some(own) => given(own).or_else(|| at(set?, format!("/properties/parameters/{own}/defaultValue"))),
+            None => Some(written),
         }
-        _ => (policy.to_owned(), Box::new(given)),
     };
     let effect = value("effect").unwrap_or_else(|| "DeployIfNotExists".to_owned());
     if !effect.eq_ignore_ascii_case("DeployIfNotExists") {
         return None;
     }
-    match definition
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .as_str()
-    {
+    let definition = member.map_or(policy, |member| text(member, "/policyDefinitionId"));
+    let name = definition.rsplit('/').next().unwrap_or_default();
+    match name.to_ascii_lowercase().as_str() {
         "a8eff44f-8c92-45c3-a3fb-9880802d67a7" => Some(Deploys::Addon),
         "64def556-fbad-4622-930e-72d1d5589bf5" => Some(Deploys::Sensor {
             workspace: value("logAnalyticsWorkspaceResourceId").unwrap_or_default(),
