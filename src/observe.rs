@@ -7,9 +7,11 @@ mod below;
 mod defender;
 mod egress;
 mod evidence;
+mod runtime;
 
 pub use egress::{egress_clusters, firewall_rules};
 pub use evidence::{Asked, Evidence, EvidenceError, evidence, evidence_again, history};
+pub use runtime::runtime;
 
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;

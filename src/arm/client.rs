@@ -219,6 +219,16 @@ impl Client {
         self.finish_put(&call, path, answer).await
     }
 
+    /// Writes `body` at `path` and returns the answer as it came: for what goes on by itself and says so in its `provisioningState`, such
+    /// as a remediation task.
+    ///
+    /// Where [`ArmError::outcome_unknown`] holds, read before you conclude.
+    pub async fn begin(&self, path: &str, body: &Value) -> Result<Resource, ArmError> {
+        let call = self.call(Method::Put, Purpose::Write, path, &[], Some(body))?;
+        let answer = self.send(&call).await?;
+        resource(&call, &answer)
+    }
+
     /// Deletes what is at `path` and returns when it is gone.
     ///
     /// An absent object is no error; a missing scope above it is.
@@ -396,6 +406,18 @@ mod tests {
     use serde_json::json;
 
     const CLUSTER: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c";
+
+    #[test]
+    fn what_goes_on_by_itself_is_not_waited_for() {
+        let accepted = json!({"properties": {"provisioningState": "Accepted"}});
+        let script = Script::new([answer(201, accepted.clone())]);
+        let begun = script.run(|client| async move {
+            let path = "/subscriptions/s/providers/Microsoft.PolicyInsights/remediations/r";
+            client.begin(path, &json!({"properties": {}})).await
+        });
+        assert_eq!(begun.unwrap().body, accepted);
+        assert_eq!(script.requests().len(), 1);
+    }
 
     #[test]
     fn requests_carry_ids_token_and_our_name() {

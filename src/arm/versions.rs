@@ -107,6 +107,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
         ["2024-10-01", "2024-10-01", "2024-10-01"],
     ),
     (
+        "Microsoft.PolicyInsights/remediations",
+        ["2024-10-01", "2021-10-01", "2021-10-01"],
+    ),
+    (
         "Microsoft.ResourceGraph/resources",
         ["2024-04-01", "2024-04-01", "2024-04-01"],
     ),
@@ -121,6 +125,10 @@ const TABLE: &[(&str, [&str; 3])] = &[
     (
         "Microsoft.Resources/subscriptions",
         ["2022-12-01", "2022-12-01", "2022-12-01"],
+    ),
+    (
+        "Microsoft.Security/securityContacts",
+        ["2023-12-01-preview", "2020-01-01-preview", ""],
     ),
     // 21Vianet retired Defender for Cloud on 2026-08-18.
     ("Microsoft.Security/pricings", ["2024-01-01", "2024-01-01", ""]),

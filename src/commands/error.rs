@@ -30,7 +30,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   2    pending changes (plan --detailed-exitcode), missing (preflight, bundle --check,
        egress --check), lock behind (lock --check), failed tests (verify), denied (check),
        not everything reported (scan --wait), drift (drift), an open gate (coverage),
-       violations (compliance --fail-on)
+       violations (compliance --fail-on), over a threshold (runtime --fail-on)
   3    refused by a guard or a limit
   4    something was written, then the run was interrupted or a step was stale or failed
   5    the plan is stale: something moved since it was made

@@ -31,6 +31,7 @@ mod preflight;
 mod promote;
 mod promotion;
 mod recording;
+mod remediate;
 mod render;
 mod report_file;
 mod resolving;
@@ -38,6 +39,7 @@ mod retire;
 mod revert;
 mod rollout;
 mod runs;
+mod runtime;
 mod sandbox;
 mod scan;
 mod schema;
@@ -100,6 +102,8 @@ enum Command {
     Drift(drift::Args),
     Coverage(coverage::Args),
     Compliance(Box<compliance::Args>),
+    Runtime(runtime::Args),
+    Remediate(remediate::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
     Pipeline(pipeline::Args),
@@ -135,6 +139,8 @@ impl Command {
             Command::Drift(_) => "drift",
             Command::Coverage(_) => "coverage",
             Command::Compliance(_) => "compliance",
+            Command::Runtime(_) => "runtime",
+            Command::Remediate(_) => "remediate",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
             Command::Pipeline(_) => "pipeline",
@@ -210,6 +216,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Coverage(args) => coverage::run(context, &args).await,
         Command::Compliance(args) => compliance::run(context, &args).await,
+        Command::Runtime(args) => runtime::run(context, &args).await,
+        Command::Remediate(args) => remediate::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Pipeline(args) => pipeline::run(context, &args),

@@ -93,6 +93,11 @@ enum Command {
         #[command(flatten)]
         switch: inside::SwitchArgs,
     },
+    /// Raise or close alerts of Defender about its clusters
+    Alert {
+        #[command(subcommand)]
+        command: inside::AlertCommand,
+    },
     /// Bring a constraint template of somebody else into a cluster, so that Azure's of that name is in conflict
     Conflict {
         /// The name or the id of the cluster
@@ -164,6 +169,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
         Command::Admit { cluster, files } => return admit::run(context, &folder, cluster, files),
         Command::Workload { command } => return inside::workload(context, &folder, command),
         Command::Cluster { cluster, switch } => return inside::switch(context, &folder, cluster, switch),
+        Command::Alert { command } => return inside::alert(context, &folder, command),
         Command::Conflict { cluster, template, end } => {
             return inside::conflict(context, &folder, cluster, template, *end);
         }

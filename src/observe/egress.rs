@@ -59,7 +59,7 @@ pub async fn egress_clusters(
             }
         }));
     }
-    clusters.sort_by(|one, two| one.id.key().cmp(&two.id.key()));
+    clusters.sort_by_key(|cluster| cluster.id.key());
     Ok(clusters)
 }
 

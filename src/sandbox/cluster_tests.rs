@@ -480,7 +480,7 @@ fn resource_graph_names_what_it_does_not_understand() {
         (&json!("InvalidQueryLanguage"), &json!("parse"), &json!(2))
     );
     for body in [
-        json!({"query": "advisorresources"}),
+        json!({"query": "healthresources"}),
         json!({"query": "resources", "options": {"$top": 0}}),
         json!({"query": "resources", "options": {"$top": 1001}}),
         json!({"query": "resources", "options": {"resultFormat": "xml"}}),

@@ -12,7 +12,7 @@ use super::kql::{self, Fault, Row, Table};
 use super::random::hash;
 use super::route::Call;
 use super::state::{KnownScope, State};
-use super::{states, time};
+use super::{security, states, time};
 
 /// The columns of every table.
 const COLUMNS: [&str; 17] = [
@@ -292,6 +292,7 @@ fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
         }
         "securityresources" => resources(state, scopes, |kind| kind == "microsoft.security/pricings"),
         "resourcecontainers" => containers(state, scopes),
+        "securityresources" => security_rows(state, scopes),
         _ => {
             return Err(Fault {
                 code: "DisallowedLogicalTableName",
@@ -380,6 +381,34 @@ fn policy_states(state: &State, scopes: &Scopes, query: &str) -> Vec<Row> {
         row.insert("subscriptionId".to_owned(), json!(field("subscriptionId")));
         row.insert("resourceGroup".to_owned(), json!(field("resourceGroup")));
         row.insert("properties".to_owned(), Value::Object(fields));
+        rows.push(row);
+    }
+    rows
+}
+
+/// Returns the rows of what Defender for Cloud found about clusters; who may not read of security gets none, as it is in Azure.
+fn security_rows(state: &State, scopes: &Scopes) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for finding in security::findings(state) {
+        // An alert's id names a location, which is no scope: what counts is the resource group.
+        let made = finding.id.split("/providers/").next().unwrap_or_default();
+        let readable = json!({"id": finding.id});
+        if !state.scope(made).is_ok_and(|made| scopes.hold(&made)) || !super::access::may_read(state, &readable) {
+            continue;
+        }
+        let name = finding.id.rsplit('/').next().unwrap_or_default();
+        let part = |index: usize| {
+            finding
+                .id
+                .split('/')
+                .nth(index)
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
+        let mut row = blank(state, &finding.id, name, finding.kind);
+        row.insert("subscriptionId".to_owned(), json!(part(2)));
+        row.insert("resourceGroup".to_owned(), json!(part(4)));
+        row.insert("properties".to_owned(), finding.properties);
         rows.push(row);
     }
     rows

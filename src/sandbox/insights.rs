@@ -1,24 +1,15 @@
-//! Policy Insights: evaluations and remediations; its compliance states have a file of their own.
+//! Policy Insights: evaluations; its compliance states and remediations have files of their own.
 //!
-//! An evaluation on demand takes its time and changes nothing of what the add-on reports; a remediation ends without having deployed
-//! anything.
+//! An evaluation on demand takes its time and changes nothing of what the add-on reports.
 
-use serde_json::{Value, json};
-
-use super::address::Address;
 use super::error::ArmError;
 use super::http::Response;
-use super::json::{remove, set, text};
-use super::route::{Call, made_at, page};
+use super::route::Call;
 use super::state::{Operation, State};
-use super::{states, time};
+use super::states;
 
-const LOWER: &str = "microsoft.policyinsights/remediations";
 /// How long an evaluation on demand takes, in seconds; Azure's takes many minutes.
 const EVALUATION_SECONDS: i64 = 30;
-/// How long a remediation takes, in seconds.
-const REMEDIATION_SECONDS: i64 = 60;
-
 /// Answers a request for policy states, for a summary of them, or for an evaluation.
 ///
 /// # Errors
@@ -106,148 +97,10 @@ pub fn evaluation(state: &State, call: &Call) -> Result<Response, ArmError> {
     Ok(Response::empty(202).with("location", again).with("retry-after", "1"))
 }
 
-/// Answers a request for remediations.
-///
-/// # Errors
-/// What the service refuses.
-pub fn remediations(state: &mut State, call: &Call) -> Result<Response, ArmError> {
-    let at = state.scope(&call.address.scope)?;
-    let method = call.request.method.as_str();
-    let not_allowed = || ArmError::method_not_allowed(method);
-    let Some(name) = call.address.first_name().map(str::to_owned) else {
-        if method != "GET" {
-            return Err(not_allowed());
-        }
-        let here = at.id.to_ascii_lowercase();
-        let documents = state
-            .of_type(LOWER)
-            .filter(|(_, document)| state.scope(&made_at(document)).is_ok_and(|made| made.is_within(&here)))
-            .map(|(id, document)| (id.clone(), present(state, document)))
-            .collect();
-        return Ok(Response::json(200, &page(state, call, documents)?));
-    };
-    let id = format!("{}/providers/Microsoft.PolicyInsights/remediations/{name}", at.id);
-    let before = state.resource(&id).cloned();
-    let not_found = || ArmError::not_found("RemediationNotFound", format!("The remediation '{name}' is not found."));
-    if let [_, (action, _)] = call.address.parts.as_slice() {
-        let before = before.ok_or_else(not_found)?;
-        return match (method, action.to_ascii_lowercase().as_str()) {
-            ("POST", "cancel") => cancel(state, before),
-            ("POST", "listdeployments") => Ok(Response::json(200, &json!({"value": []}))),
-            _ => Err(not_allowed()),
-        };
-    }
-    match (method, before) {
-        ("GET", Some(document)) => Ok(Response::json(200, &present(state, &document))),
-        ("GET", None) => Err(not_found()),
-        ("DELETE", Some(document)) => {
-            state.take(&id);
-            Ok(Response::json(200, &present(state, &document)))
-        }
-        ("DELETE", None) => Ok(Response::empty(204)),
-        ("PUT", before) => put(state, call, &id, before.as_ref()),
-        _ => Err(not_allowed()),
-    }
-}
-
-fn put(state: &mut State, call: &Call, id: &str, before: Option<&Value>) -> Result<Response, ArmError> {
-    let given = call.body.get("properties").cloned().unwrap_or_default();
-    let assignment = text(&given, "/policyAssignmentId");
-    let invalid = |why: String| {
-        ArmError::bad_request(
-            "InvalidCreateRemediationRequest",
-            format!("The remediation request is invalid. {why}"),
-        )
-    };
-    let Some(assigned) = state.resource(assignment) else {
-        return Err(invalid(format!(
-            "The policy assignment '{assignment}' could not be found."
-        )));
-    };
-    let kind = Address::parse(text(assigned, "/properties/policyDefinitionId")).kind();
-    let reference = text(&given, "/policyDefinitionReferenceId");
-    if kind.ends_with("/policysetdefinitions") && reference.is_empty() {
-        return Err(invalid(
-            "The 'policyDefinitionReferenceId' is required when remediating a policy set assignment.".to_owned(),
-        ));
-    }
-    let mode = match text(&given, "/resourceDiscoveryMode") {
-        "" => "ExistingNonCompliant",
-        mode @ ("ExistingNonCompliant" | "ReEvaluateCompliance") => mode,
-        other => return Err(invalid(format!("The resource discovery mode '{other}' is invalid."))),
-    };
-    let now = time::iso(state.now);
-    let mut properties = json!({
-        "policyAssignmentId": assignment.to_ascii_lowercase(),
-        "resourceDiscoveryMode": mode,
-        "provisioningState": "Accepted",
-        "createdOn": now,
-        "lastUpdatedOn": now,
-        "resourceCount": 500,
-        "parallelDeployments": 10,
-        "deploymentStatus": {"totalDeployments": 0, "successfulDeployments": 0, "failedDeployments": 0},
-        "correlationId": state.guid(),
-    });
-    for key in ["filters", "resourceCount", "parallelDeployments", "failureThreshold"] {
-        if let Some(value) = given.get(key).filter(|value| !value.is_null()) {
-            set(&mut properties, "", key, value.clone());
-        }
-    }
-    if !reference.is_empty() {
-        set(&mut properties, "", "policyDefinitionReferenceId", json!(reference));
-    }
-    let document = json!({
-        "id": id,
-        "name": id.rsplit('/').next().unwrap_or_default(),
-        "type": "Microsoft.PolicyInsights/remediations",
-        "properties": properties,
-        "systemData": state.system_data(before),
-        "x-due": state.now + REMEDIATION_SECONDS,
-    });
-    state.insert(document.clone());
-    let status = if before.is_some() { 200 } else { 201 };
-    Ok(Response::json(status, &present(state, &document)))
-}
-
-fn cancel(state: &mut State, mut document: Value) -> Result<Response, ArmError> {
-    if !["Accepted", "Cancelling"].contains(&text(&present(state, &document), "/properties/provisioningState")) {
-        return Err(ArmError::bad_request(
-            "InvalidCancelRemediationRequest",
-            "A completed remediation cannot be cancelled.",
-        ));
-    }
-    set(&mut document, "/properties", "provisioningState", json!("Cancelling"));
-    set(
-        &mut document,
-        "/properties",
-        "lastUpdatedOn",
-        json!(time::iso(state.now)),
-    );
-    state.insert(document.clone());
-    Ok(Response::json(200, &present(state, &document)))
-}
-
-/// Returns a remediation as it stands now.
-fn present(state: &State, document: &Value) -> Value {
-    let mut document = document.clone();
-    let due = remove(&mut document, "", "x-due")
-        .and_then(|due| due.as_i64())
-        .unwrap_or_default();
-    if due <= state.now {
-        let done = match text(&document, "/properties/provisioningState") {
-            "Cancelling" => "Canceled",
-            _ => "Succeeded",
-        };
-        set(&mut document, "/properties", "provisioningState", json!(done));
-        set(&mut document, "/properties", "lastUpdatedOn", json!(time::iso(due)));
-    }
-    document
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{BASELINE, Client, DEV, GROUP};
-    use super::*;
+    use serde_json::json;
 
     fn assigned(client: &mut Client) -> String {
         let id = format!("{DEV}/providers/Microsoft.Authorization/policyAssignments/a");
@@ -302,32 +155,5 @@ mod tests {
             404,
             "OperationNotFound",
         );
-    }
-
-    #[test]
-    fn a_remediation_runs_ends_and_can_be_cancelled() {
-        let mut client = Client::new();
-        let assignment = assigned(&mut client);
-        let at =
-            |name: &str| format!("{DEV}/providers/Microsoft.PolicyInsights/remediations/{name}?api-version=2024-10-01");
-        let mut body = json!({"properties": {"policyAssignmentId": assignment}});
-        client.refused("PUT", &at("r"), Some(&body), 400, "InvalidCreateRemediationRequest");
-        body["properties"]["policyDefinitionReferenceId"] = json!("x");
-        let made = client.ok("PUT", &at("r"), Some(&body), 201);
-        assert_eq!(made["properties"]["provisioningState"], "Accepted");
-        assert_eq!(client.names(&at("").replace("/?", "?")), ["r"]);
-        client.ok("PUT", &at("s"), Some(&body), 201);
-        assert_eq!(
-            client.ok("POST", &at("s/cancel"), None, 200)["properties"]["provisioningState"],
-            "Cancelling"
-        );
-        client.sandbox.advance(60);
-        assert_eq!(client.get(&at("r"))["properties"]["provisioningState"], "Succeeded");
-        assert_eq!(client.get(&at("s"))["properties"]["provisioningState"], "Canceled");
-        assert!(client.get(&at("r")).get("x-due").is_none());
-        client.refused("POST", &at("r/cancel"), None, 400, "InvalidCancelRemediationRequest");
-        client.ok("POST", &at("r/listDeployments"), None, 200);
-        client.ok("DELETE", &at("r"), None, 200);
-        client.refused("GET", &at("r"), None, 404, "RemediationNotFound");
     }
 }

@@ -17,6 +17,7 @@ use super::inside::{self, Deed, What};
 use super::json::{set, text};
 use super::kubernetes;
 pub use super::kubernetes::Flaw;
+use super::security;
 use super::state::State;
 
 /// The type of a cluster's resource, in lower case.
@@ -243,6 +244,41 @@ pub fn switch(directory: &Path, cluster: &str, switch: Switch) -> Result<Done, O
             }
         }
         Ok(written(state, document))
+    })
+}
+
+/// How severe an alert can be.
+pub const SEVERITIES: [&str; 4] = ["Informational", "Low", "Medium", "High"];
+
+/// Raises an alert of Defender about a cluster; returns its name with what became of it.
+///
+/// # Errors
+/// When the sandbox cannot be used, or there is no such cluster.
+pub fn raise_alert(
+    directory: &Path,
+    cluster: &str,
+    title: &str,
+    severity: &str,
+) -> Result<(String, Done), OperatorError> {
+    Door::open(directory)?.change(|sandbox| {
+        let state = &mut sandbox.state;
+        let document = find(state, cluster)?.clone();
+        let name = security::raise(state, &document, title, severity);
+        Ok((name, done(state, text(&document, "/id"), None)))
+    })
+}
+
+/// Closes an alert of Defender; returns the sandbox's time.
+///
+/// # Errors
+/// When the sandbox cannot be used, or there is no such open alert.
+pub fn close_alert(directory: &Path, name: &str) -> Result<i64, OperatorError> {
+    Door::open(directory)?.change(|sandbox| {
+        let state = &mut sandbox.state;
+        if security::close(state, name) {
+            return Ok(state.now);
+        }
+        Err(OperatorError::Refused(format!("there is no open alert `{name}`")))
     })
 }
 

@@ -14,7 +14,7 @@ use super::seed::{SeedOptions, seed};
 use super::state::{State, VERSION};
 use super::{
     access, aks_versions, arc, cluster, exemption, firewall, graph, insights, lock, policy, pricing, registration,
-    role, safeguards, tenancy, time, token, versions,
+    remediation, role, safeguards, security, tenancy, time, token, versions,
 };
 
 /// A request whose path, api-version and body have been read.
@@ -237,8 +237,9 @@ fn answer(state: &mut State, results: &graph::Results, request: Request) -> Resu
         "microsoft.policyinsights/asyncoperationresults" => insights::evaluation(state, &call),
         "microsoft.policyinsights/remediations"
         | "microsoft.policyinsights/remediations/cancel"
-        | "microsoft.policyinsights/remediations/listdeployments" => insights::remediations(state, &call),
+        | "microsoft.policyinsights/remediations/listdeployments" => remediation::answer(state, &call),
         "microsoft.security/pricings" => pricing::answer(state, &call),
+        "microsoft.security/securitycontacts" => security::contacts(state, &call),
         "microsoft.network/firewallpolicies" | "microsoft.network/firewallpolicies/rulecollectiongroups" => {
             firewall::answer(state, &call)
         }

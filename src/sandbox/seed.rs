@@ -10,7 +10,7 @@ use super::cluster_document::{ClusterSeed, Condition, document};
 use super::random::Random;
 use super::role::{BUILT_IN, OWNER, Role};
 use super::state::{ManagementGroup, Operation, ResourceGroup, Settings, State, Subscription, VERSION};
-use super::{arc, firewall, pricing, time};
+use super::{arc, firewall, pricing, security, time};
 
 /// The directory of every sandbox; its root management group has the same name.
 pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -101,6 +101,7 @@ pub fn seed(options: &SeedOptions) -> State {
     arc::seed(&mut state, options.arc);
     pricing::seed(&mut state);
     firewall::seed(&mut state);
+    security::seed(&mut state);
     for document in foreign_objects() {
         state.insert(document);
     }

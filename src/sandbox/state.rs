@@ -13,6 +13,7 @@ use super::governance::past::{self, Was};
 use super::inside::Deed;
 use super::json::{remove, set, text};
 use super::random::Random;
+use super::remediation;
 use super::time;
 
 /// The version of the state's own format.
@@ -356,6 +357,7 @@ impl State {
             }
             done.insert(id.clone());
         }
+        remediation::settle(self);
         let now = self.now;
         self.unregistered.retain(|_, due| due.is_none_or(|due| due > now));
         // An ended operation can be asked for about a day.

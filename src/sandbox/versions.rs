@@ -119,6 +119,11 @@ const TYPES: &[(&str, &str, &[&str])] = &[
         "pricings",
         &["2023-01-01", "2024-01-01", "2026-07-01"],
     ),
+    (
+        "microsoft.security/securitycontacts",
+        "securityContacts",
+        &["2020-01-01-preview", "2023-12-01-preview"],
+    ),
     ("microsoft.network/firewallpolicies", "firewallPolicies", NETWORK),
     (
         "microsoft.network/firewallpolicies/rulecollectiongroups",

@@ -56,6 +56,8 @@ pub const LAYERS: &[Layer] = &[
     core("drift", &["model", "diff", "kinds", "observed", "rollout", "plan"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("egress", &["model", "config"]),
+    core("runtime", &["model"]),
+    core("remediation", &["model", "diff", "catalog", "config", "kinds", "observed"]),
     core("admission", &["model", "diagnostic", "diff", "manifest", "rules", "catalog", "lock"]),
     edge("clock", &["model"]),
     edge("store", &["model", "diagnostic"]),
@@ -66,12 +68,13 @@ pub const LAYERS: &[Layer] = &[
         "store", "clock",
         "rules::Template", "rules::Rule", "rules::Inventory", "rules::Evaluation", "rules::Violation",
     ]),
-    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "arm"]),
+    edge("observe", &["model", "catalog", "config", "evidence", "lock", "kinds", "observed", "egress", "runtime", "arm"]),
     edge("apply", &["model", "diff", "kinds", "observed", "plan", "clock", "arm", "observe"]),
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion", "admission", "journal",
+        "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "runtime", "remediation", "promotion", "admission",
+        "journal",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -80,8 +83,8 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "promotion",
-        "admission", "clock", "store", "journal", "arm", "sandbox",
+        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "runtime",
+        "remediation", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
     // The binary: another crate, which names the library `aksgate`.

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::error::{CommandError, Exit};
 use super::operator_error;
 use crate::model::Timestamp;
-use crate::sandbox::operator::{self, Action, Done, Flaw, OUTBOUND_TYPES, Switch, Verdict, Work};
+use crate::sandbox::operator::{self, Action, Done, Flaw, OUTBOUND_TYPES, SEVERITIES, Switch, Verdict, Work};
 use crate::view::printer::Format;
 use crate::view::text::plain;
 use clap::builder::PossibleValuesParser;
@@ -50,6 +50,27 @@ pub(super) enum WorkloadCommand {
         /// Its namespace
         #[arg(long, default_value = "shop")]
         namespace: String,
+    },
+}
+
+/// What to do about alerts.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum AlertCommand {
+    /// Raise one; its name is printed
+    Add {
+        /// The name or the id of the cluster
+        cluster: String,
+        /// What people call it
+        #[arg(long, default_value = "Privileged container detected")]
+        title: String,
+        /// How severe it is
+        #[arg(long, default_value = "High", value_parser = PossibleValuesParser::new(SEVERITIES), ignore_case = true)]
+        severity: String,
+    },
+    /// Close one
+    Close {
+        /// The name of the alert
+        name: String,
     },
 }
 
@@ -161,6 +182,40 @@ pub(super) fn switch(context: &Context, folder: &Path, cluster: &str, args: &Swi
         Exit::Done,
         &format!("{} {words}", plain(cluster)),
     );
+    Ok(Exit::Done)
+}
+
+/// Raises or closes an alert.
+pub(super) fn alert(context: &Context, folder: &Path, command: &AlertCommand) -> Result<Exit, CommandError> {
+    let (name, words, now) = match command {
+        AlertCommand::Add {
+            cluster,
+            title,
+            severity,
+        } => {
+            let severity = SEVERITIES
+                .into_iter()
+                .find(|known| known.eq_ignore_ascii_case(severity));
+            let raised = operator::raise_alert(folder, cluster, title, severity.unwrap_or("High"));
+            let (name, done) = raised.map_err(|error| operator_error(&error))?;
+            (name, "is open", done.now)
+        }
+        AlertCommand::Close { name } => {
+            let now = operator::close_alert(folder, name).map_err(|error| operator_error(&error))?;
+            (name.clone(), "is closed", now)
+        }
+    };
+    let now = Timestamp::from_seconds(now);
+    let text = match context.printer.format {
+        Format::Json => crate::view::text::json(&json!({
+            "formatVersion": 1, "command": "sandbox alert", "outcome": "done", "alert": name, "now": now.to_string(),
+        })),
+        _ => format!(
+            "The alert {} {words}.\nThe sandbox's clock stands at {now}.",
+            plain(&name)
+        ),
+    };
+    context.printer.data(&text);
     Ok(Exit::Done)
 }
 
