@@ -521,7 +521,7 @@ fn foreign(run: &Run<'_>, step: &Step, live: Option<&LiveObject>) -> Option<Stri
     }
 }
 
-/// Sets `since` and `run` in a mark that has none: its position or digest is new. Of a step that weakens it says why.
+/// Sets `run` in a mark, and `since` where it has none: its position or digest is new. Of a step that weakens it says why.
 fn stamp(body: &mut Value, run: &Run<'_>, step: &Step) {
     let Some(text) = body.pointer_mut(&format!("/properties/metadata/{STATE_KEY}")) else {
         return;
@@ -531,8 +531,8 @@ fn stamp(body: &mut Value, run: &Run<'_>, step: &Step) {
     };
     if state.since.is_none() {
         state.since = Some(run.now);
-        state.run = Some(run.plan_id.to_owned());
     }
+    state.run = Some(run.plan_id.to_owned());
     if let (Direction::Weakens, Some(reason)) = (step.direction, run.reason) {
         state.weakened = Some(reason.to_owned());
     }

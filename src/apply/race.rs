@@ -87,8 +87,7 @@ fn told(live: &LiveObject) -> String {
     let mut known = Vec::new();
     known.extend(live.last_writer().map(|by| format!("last written by {by}")));
     if let Some(state) = live.mark_state() {
-        let since = state.since.map(|since| format!(" of {since}")).unwrap_or_default();
-        known.extend(state.run.map(|run| format!("its mark names run `{run}`{since}")));
+        known.extend(state.run.map(|plan| format!("its mark names plan `{plan}`")));
     }
     let known = match known.is_empty() {
         true => String::new(),

@@ -52,7 +52,8 @@ fn written(before: Option<&Value>, looks: Vec<Turn>) -> (Outcome, Script) {
     let wanted = wire("Deny", "plan", 2);
     let script = Script::new([first, answer(200, wanted.clone())].into_iter().chain(looks));
     let step = step(Kind::PolicyAssignment, &assignment(), before, &wanted);
-    let outcome = outcome(&script, vec![(step, wanted)]);
+    // What is kept of the mark was read before.
+    let outcome = outcome(&script, vec![(step, wire("Deny", "old", 1))]);
     (outcome, script)
 }
 
@@ -66,7 +67,7 @@ fn what_another_run_wrote_right_after_is_a_race_that_names_it() {
         for part in [
             "somebody else wrote it",
             "ci-other at 2027-01-04T08:00:03Z",
-            "run `other` of 2027-01-04T08:00:00Z",
+            "its mark names plan `other`",
         ] {
             assert!(text.contains(part), "{text}");
         }
@@ -83,6 +84,19 @@ fn what_another_run_put_back_or_added_is_a_race_too() {
     added["properties"]["notScopes"] = json!(["/subscriptions/s/resourceGroups/g"]);
     let (outcome, _) = written(Some(&before), vec![answer(200, added)]);
     assert!(matches!(outcome, Outcome::Failed(Failure::Overtaken(_))), "{outcome:?}");
+}
+
+#[test]
+fn each_write_names_its_plan_in_the_mark_and_keeps_since_when_the_gate_stands_there() {
+    let (outcome, script) = written(
+        Some(&wire("Audit", "old", 1)),
+        vec![answer(200, wire("Deny", "plan", 2))],
+    );
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    let sent = &script.requests()[1].body["properties"]["metadata"]["aksgateState"];
+    let state = MarkState::parse(sent.as_str().unwrap()).unwrap();
+    assert_eq!(state.run.as_deref(), Some("plan"));
+    assert_eq!(state.since, Timestamp::parse("2027-01-04T08:00:00Z"));
 }
 
 #[test]

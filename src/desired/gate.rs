@@ -512,7 +512,7 @@ impl<'a> Case<'a> {
                 state.add_override(hold.guard.name(), &position, reason);
             }
         }
-        // `since` and `run` are kept while position and digest are; otherwise the run that writes sets them. What somebody closed
+        // `since` is kept while position and digest are; otherwise the run that writes sets it. What somebody closed
         // everywhere by hand stands there already, and its mark goes on saying where it was put.
         let kept = same.and_then(|(object, _)| {
             let live = object.mark_state().filter(|live| live.digest == state.digest)?;
@@ -522,7 +522,6 @@ impl<'a> Case<'a> {
         if let Some(kept) = kept {
             state.position = kept.position;
             state.since = kept.since;
-            state.run = kept.run;
         }
         state
     }

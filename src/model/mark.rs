@@ -172,7 +172,7 @@ pub struct MarkState {
     pub digest: String,
     /// When the position or the digest last changed; set by the run that wrote it.
     pub since: Option<Timestamp>,
-    /// The plan that last changed the position or the digest.
+    /// The plan that last wrote the object; set by the run that wrote it.
     pub run: Option<String>,
     /// Why the gate was paused, if it is.
     pub paused: Option<String>,
