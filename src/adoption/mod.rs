@@ -232,7 +232,7 @@ fn defender(field: Field<'_>, adopted: &mut Adopted) {
     let on: Vec<&String> = extensions
         .into_iter()
         .flatten()
-        .filter(|(name, on)| **on == Value::from(true) && DEFENDER_EXTENSIONS.contains(&name.as_str()))
+        .filter(|(name, on)| on.as_bool() == Some(true) && DEFENDER_EXTENSIONS.contains(&name.as_str()))
         .map(|(name, _)| name)
         .collect();
     if !on.is_empty() {

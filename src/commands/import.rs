@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// cannot say is listed. Nothing is written to Azure, and no file is written over; the role Reader is enough.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  aksgate import prod --scope managementGroups/contoso-prod --tenant 11111111-1111-4111-8111-111111111111 --owner platform
+  aksgate import prod --scope managementGroups/prod --tenant $TENANT --owner platform
   aksgate import dev --scope subscriptions/0a000000-0000-4000-8000-000000000001 --sandbox")]
 pub(super) struct Args {
     /// The name of the environment to write

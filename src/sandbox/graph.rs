@@ -290,9 +290,12 @@ fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
             rows.extend(policy_states(state, scopes, text));
             rows
         }
-        "securityresources" => resources(state, scopes, |kind| kind == "microsoft.security/pricings"),
+        "securityresources" => {
+            let mut rows = resources(state, scopes, |kind| kind == "microsoft.security/pricings");
+            rows.extend(security_rows(state, scopes));
+            rows
+        }
         "resourcecontainers" => containers(state, scopes),
-        "securityresources" => security_rows(state, scopes),
         _ => {
             return Err(Fault {
                 code: "DisallowedLogicalTableName",

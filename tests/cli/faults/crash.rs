@@ -132,6 +132,7 @@ fn killed(start: &Folder, wanted: &BTreeMap<String, Value>, moment: &Moment) -> 
 }
 
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "the gate tells how many moments there were")]
 fn is_finished_by_the_next_one(start: &Folder, kinds: &[&str]) {
     let undisturbed = copy_of(start);
     let done = undisturbed.run(&format!("{APPLY} --sandbox")).expect(0);
