@@ -88,7 +88,7 @@ pub async fn gather(
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
     let mut wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
-    let doubtful = doubtful(&observed, &wanted);
+    let doubtful = doubtful(&observed, &wanted, still);
     if !doubtful.is_empty() {
         refine(&connection.client, &mut observed, &doubtful)
             .await
@@ -364,8 +364,9 @@ fn not_lost(lost: &[String]) -> Result<(), CommandError> {
     ))
 }
 
-/// The objects that would be written, are held or lack what is required, and are known from Resource Graph only: it may be behind.
-fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<(Kind, ResourceId)> {
+/// The objects that would be written or are held, and are known from Resource Graph only: it may be behind. Where nothing is to be written,
+/// those count too that lack what somebody else has to see to.
+fn doubtful(observed: &Observed, wanted: &Desired, still: bool) -> Vec<(Kind, ResourceId)> {
     let held: BTreeSet<&str> = wanted.held.iter().map(|held| held.subject.as_str()).collect();
     let differs = |object: &&DesiredObject| {
         observed.get(object.kind, &object.id).is_some_and(|live| {
@@ -381,6 +382,7 @@ fn doubtful(observed: &Observed, wanted: &Desired) -> Vec<(Kind, ResourceId)> {
     let lacking = wanted
         .required
         .iter()
+        .filter(|_| still)
         .map(|required| (required.kind, required.object.clone()));
     doubtful.extend(lacking.filter(|object| observed.unsure.contains(object)));
     doubtful.into_iter().collect()

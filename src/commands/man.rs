@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   aksgate man ~/.local/share/man/man1
-  aksgate man man1 && man ./man1/aksgate-apply.1")]
+  aksgate man man1")]
 pub(super) struct Args {
     /// The folder; made if it is not there, and pages in it are replaced
     #[arg(value_name = "DIR")]

@@ -72,26 +72,26 @@ fn violations_are_told_by_gate_cluster_namespace_and_workload() {
       aks-dev-weu-01, search: 1
 
     Workloads
-      batch/Pod batch-cache-814d75b6-64938 at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object
-      monitoring/Pod monitoring-web-914fd233-9a80b at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object
-      payments/Pod payments-api-59b9a527-fce3b at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object
-      payments/Pod payments-web-670306ff-abdbb at aks-dev-neu-01
-        pod-security/nohostpathvolume: 1 object
-      search/DaemonSet or Job search-worker-de9c4689 at aks-dev-neu-01
+      batch/Deployment batch-cache at aks-dev-neu-01
+        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
+      monitoring/Deployment monitoring-web at aks-dev-neu-01
+        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
+      payments/Deployment payments-api at aks-dev-neu-01
+        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
+      payments/Deployment payments-web at aks-dev-neu-01
         pod-security/nohostpathvolume: 1 object, workload guessed from its pods
-      batch/DaemonSet or Job batch-web-b11512d3 at aks-dev-weu-01
+      search/Deployment search-worker at aks-dev-neu-01
+        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
+      batch/Deployment batch-cache at aks-dev-weu-01
+        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
+      batch/Deployment batch-web at aks-dev-weu-01
         pod-security/blockusinghostnetwork: 1 object, workload guessed from its pods
-      batch/Pod batch-cache-93e66ef4-feb67 at aks-dev-weu-01
-        pod-security/noprivilegedcontainers: 1 object
-      payments/Pod payments-worker-db3678c8-ec8b9 at aks-dev-weu-01
-        pod-security/nohostpathvolume: 1 object
-      search/Pod search-cache-ebb7cd0d-b6583 at aks-dev-weu-01
-        pod-security/blockusinghostnetwork: 1 object
-      shop/Pod shop-cache-54a32b88-5dda9 at aks-dev-weu-01
-        pod-security/nohostpathvolume: 1 object
+      payments/Deployment payments-worker at aks-dev-weu-01
+        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
+      search/Deployment search-cache at aks-dev-weu-01
+        pod-security/blockusinghostnetwork: 1 object, workload guessed from its pods
+      shop/Deployment shop-cache at aks-dev-weu-01
+        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
       and 1 more (--details lists all)
 
     Violations: 11, of 11 workloads.
@@ -123,17 +123,17 @@ fn violations_are_told_by_gate_cluster_namespace_and_workload() {
 
     | cluster | workload | gate and rule | |
     |---|---|---|---|
-    | aks-dev-neu-01 | batch/Pod batch-cache-814d75b6-64938 | pod-security/noprivilegedcontainers | 1 object |
-    | aks-dev-neu-01 | monitoring/Pod monitoring-web-914fd233-9a80b | pod-security/noprivilegedcontainers | 1 object |
-    | aks-dev-neu-01 | payments/Pod payments-api-59b9a527-fce3b | pod-security/noprivilegedcontainers | 1 object |
-    | aks-dev-neu-01 | payments/Pod payments-web-670306ff-abdbb | pod-security/nohostpathvolume | 1 object |
-    | aks-dev-neu-01 | search/DaemonSet or Job search-worker-de9c4689 | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | batch/DaemonSet or Job batch-web-b11512d3 | pod-security/blockusinghostnetwork | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | batch/Pod batch-cache-93e66ef4-feb67 | pod-security/noprivilegedcontainers | 1 object |
-    | aks-dev-weu-01 | payments/Pod payments-worker-db3678c8-ec8b9 | pod-security/nohostpathvolume | 1 object |
-    | aks-dev-weu-01 | search/Pod search-cache-ebb7cd0d-b6583 | pod-security/blockusinghostnetwork | 1 object |
-    | aks-dev-weu-01 | shop/Pod shop-cache-54a32b88-5dda9 | pod-security/nohostpathvolume | 1 object |
-    | aks-dev-weu-01 | shop/Pod shop-worker-7c7616db-d54f1 | pod-security/noprivilegedcontainers | 1 object |
+    | aks-dev-neu-01 | batch/Deployment batch-cache | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
+    | aks-dev-neu-01 | monitoring/Deployment monitoring-web | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
+    | aks-dev-neu-01 | payments/Deployment payments-api | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
+    | aks-dev-neu-01 | payments/Deployment payments-web | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
+    | aks-dev-neu-01 | search/Deployment search-worker | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | batch/Deployment batch-cache | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | batch/Deployment batch-web | pod-security/blockusinghostnetwork | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | payments/Deployment payments-worker | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | search/Deployment search-cache | pod-security/blockusinghostnetwork | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | shop/Deployment shop-cache | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
+    | aks-dev-weu-01 | shop/Deployment shop-worker | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
 
     Scope `subscriptions/0a000000-0000-4000-8000-000000000001`, at `sandbox:[instance]`, 2027-01-05T11:01:09Z.
     ");
@@ -176,7 +176,10 @@ fn an_earlier_report_tells_what_is_new_and_what_is_fixed() {
         .iter()
         .filter(|of| of["novelty"] == "new")
         .collect();
-    assert_eq!(keys(&json!(new)), ["aks-dev-weu-01 Pod agent noprivilegedcontainers"]);
+    assert_eq!(
+        keys(&json!(new)),
+        ["aks-dev-weu-01 Deployment agent noprivilegedcontainers"]
+    );
     let (fixed, stay): (Vec<String>, Vec<String>) = all.into_iter().partition(|key| key.starts_with("aks-dev-weu-01 "));
     assert!(!fixed.is_empty() && !stay.is_empty());
     assert_eq!(keys(&second["fixed"]), fixed);
