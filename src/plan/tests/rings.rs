@@ -561,3 +561,116 @@ proptest! {
         prop_assert_eq!(summary(&apply(&mut azure, &ringed(members), &controls, None)), Vec::<String>::new());
     }
 }
+
+/// Something that a person does to a gate.
+#[derive(Clone, Copy, Debug)]
+enum Hand {
+    /// Somebody sets the effect to audit everywhere in Azure, past the tool.
+    Opens,
+    /// Somebody sets the effect to deny everywhere in Azure.
+    Closes,
+    /// Somebody lets it deny in a place too.
+    ClosesIn(usize),
+    /// `rollout undo`.
+    Undo,
+    /// `rollout resume`.
+    Resume,
+    /// An apply, with what is heard.
+    Apply(Heard),
+}
+
+/// Changes every assignment past the tool.
+fn by_hand(azure: &mut Azure, change: impl Fn(&mut serde_json::Map<String, Value>)) {
+    let assignments = azure
+        .objects
+        .iter_mut()
+        .filter(|((kind, _), _)| *kind == Kind::PolicyAssignment);
+    for (_, wire) in assignments {
+        change(wire["properties"].as_object_mut().unwrap());
+    }
+}
+
+fn hands() -> impl Strategy<Value = Vec<Hand>> {
+    let heard = prop_oneof![
+        1 => Just(Heard::Nothing),
+        4 => Just(Heard::Sound),
+        2 => (0..PLACES.len()).prop_map(Heard::Broken),
+    ];
+    let hand = prop_oneof![
+        6 => heard.prop_map(Hand::Apply),
+        1 => Just(Hand::Opens),
+        1 => Just(Hand::Closes),
+        1 => (0..PLACES.len()).prop_map(Hand::ClosesIn),
+        1 => Just(Hand::Undo),
+        1 => Just(Hand::Resume),
+    ];
+    prop::collection::vec(hand, 1..16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_people_do_by_hand_an_apply_opens_nothing_and_closes_nothing_past_a_guard_or_a_pause(hands in hands()) {
+        let mut azure = guarded();
+        let mut paused = false;
+        for hand in hands {
+            let before = closed(&azure);
+            let order = |order: Order| Controls {
+                orders: BTreeMap::from([("own-gate".to_owned(), order)]),
+                ..Controls::default()
+            };
+            match hand {
+                Hand::Opens => by_hand(&mut azure, |properties| {
+                    properties.insert("overrides".to_owned(), json!([]));
+                    properties["parameters"]["effect"]["value"] = json!("Audit");
+                }),
+                Hand::Closes => by_hand(&mut azure, |properties| {
+                    properties["parameters"]["effect"]["value"] = json!("Deny");
+                }),
+                Hand::ClosesIn(at) => by_hand(&mut azure, |properties| {
+                    let mut overrides = properties.get("overrides").and_then(Value::as_array).cloned().unwrap_or_default();
+                    let here = |one: &Value| one["selectors"][0]["in"].as_array().unwrap().contains(&json!(PLACES[at]));
+                    if !overrides.iter().any(here) {
+                        let place = json!({"kind": "resourceLocation", "in": [PLACES[at]]});
+                        overrides.push(json!({"kind": "policyEffect", "value": "Deny", "selectors": [place]}));
+                    }
+                    properties.insert("overrides".to_owned(), Value::from(overrides));
+                }),
+                Hand::Undo => {
+                    let controls = order(Order::Undo { to: None, reason: "x".into() });
+                    apply(&mut azure, &ringed(1), &controls, None);
+                    paused |= assignments(&azure) > 0;
+                    for (at, place) in PLACES.iter().enumerate() {
+                        prop_assert!(closed(&azure)[at] <= before[at].max(Stage::Audit), "{place} was closed by an undo");
+                    }
+                }
+                Hand::Resume => {
+                    apply(&mut azure, &ringed(1), &order(Order::Resume), None);
+                    prop_assert_eq!(closed(&azure), before);
+                    paused = false;
+                }
+                Hand::Apply(what) => {
+                    let evidence = match what {
+                        Heard::Nothing => BTreeMap::new(),
+                        Heard::Sound => heard(&azure, None),
+                        Heard::Broken(at) => heard(&azure, Some(at)),
+                    };
+                    let controls = Controls { evidence, ..Controls::default() };
+                    apply(&mut azure, &ringed(1), &controls, None);
+                    let after = closed(&azure);
+                    for (at, place) in PLACES.iter().enumerate() {
+                        prop_assert!(after[at] >= before[at], "{place} was opened: {before:?} {after:?}");
+                        let newly = after[at] == Stage::Deny && before[at] < Stage::Deny;
+                        let open = match what {
+                            Heard::Nothing => false,
+                            Heard::Sound => true,
+                            Heard::Broken(broken) => broken > at,
+                        };
+                        prop_assert!(!newly || open && !paused, "{place} was closed past a guard: {what:?}, paused {paused}");
+                    }
+                }
+            }
+        }
+    }
+}
