@@ -4,16 +4,14 @@ use super::context::{self, Connection, Context, LoadedEstate, arm_error, server_
 use super::error::{CommandError, Exit};
 use super::evidence::{self, Standing, evidence_error};
 use super::gather::known_gates;
-use super::report_file::{FileFormat, ReportFile};
+use super::report_file::{FileFormat, Forms, ReportFile};
 use crate::compliance::{Baseline, Heard, Report, Trend, trend};
 use crate::config::Environment;
 use crate::model::{Period, ResourceId, Timestamp};
 use crate::observe::{history, observe};
 use crate::observed::Observed;
 use crate::view::compliance::{self as view, Read};
-use crate::view::page::Layout;
-use crate::view::printer::{Format, Verbosity};
-use crate::view::text::json;
+use crate::view::printer::Verbosity;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -107,28 +105,18 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             "environments": view::to_json(&environments),
         })
     };
-    let printer = &context.printer;
-    let all = args.details || printer.verbosity == Verbosity::Verbose;
-    match printer.format {
-        Format::Human => {
-            let layout = Layout {
-                paint: printer.out,
-                width: printer.width,
-            };
-            printer.data(&view::human(&environments, layout, all));
-        }
-        Format::Markdown => printer.data(&view::to_markdown(&environments)),
-        Format::Json => printer.data(&json(&document())),
-    }
-    context.summarize(|| view::to_markdown(&environments));
-    let text = |format| match format {
-        FileFormat::Sarif => json(&view::to_sarif(&environments)),
-        FileFormat::Junit => view::to_junit(&environments),
-        FileFormat::Csv => view::to_csv(&environments),
-        FileFormat::Markdown => view::to_markdown(&environments),
-        FileFormat::Json => json(&document()),
+    let all = args.details || context.printer.verbosity == Verbosity::Verbose;
+    let forms = Forms {
+        human: &|layout| view::human(&environments, layout, all),
+        markdown: &|| view::to_markdown(&environments),
+        document: &document,
+        sarif: &|| view::to_sarif(&environments),
+        other: Some(&|format| match format {
+            FileFormat::Junit => view::to_junit(&environments),
+            _ => view::to_csv(&environments),
+        }),
     };
-    args.report.iter().try_for_each(|file| file.write(&text))?;
+    forms.tell(context, &args.report)?;
     Ok(exit)
 }
 

@@ -4,7 +4,7 @@ use super::context::{Context, LoadedEstate, arm_error, server_now};
 use super::error::{CommandError, Exit};
 use super::evidence::{self, Standing};
 use super::gather::known_gates;
-use super::report_file::{FileFormat, ReportFile};
+use super::report_file::{FileFormat, Forms, ReportFile};
 use crate::config::{Environment, Gate, InitiativeKind};
 use crate::coverage::{Assigned, Cell, Engines, Question, engines, judge};
 use crate::evidence::{Exempted, exemptions};
@@ -14,9 +14,7 @@ use crate::observe::{self, Evidence, observe};
 use crate::observed::Observed;
 use crate::rollout::{Ladder, Position};
 use crate::view::coverage::{self as view, Covered};
-use crate::view::page::Layout;
-use crate::view::printer::{Format, Verbosity};
-use crate::view::text::json;
+use crate::view::printer::Verbosity;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,25 +91,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             "environments": view::to_json(&environments),
         })
     };
-    let printer = &context.printer;
-    match printer.format {
-        Format::Human => printer.data(&view::human(
-            &environments,
-            Layout {
-                paint: printer.out,
-                width: printer.width,
-            },
-        )),
-        Format::Markdown => printer.data(&view::to_markdown(&environments)),
-        Format::Json => printer.data(&json(&document())),
-    }
-    context.summarize(|| view::to_markdown(&environments));
-    let text = |format| match format {
-        FileFormat::Sarif => json(&view::to_sarif(&environments)),
-        FileFormat::Markdown => view::to_markdown(&environments),
-        FileFormat::Json | FileFormat::Junit | FileFormat::Csv => json(&document()),
+    let forms = Forms {
+        human: &|layout| view::human(&environments, layout),
+        markdown: &|| view::to_markdown(&environments),
+        document: &document,
+        sarif: &|| view::to_sarif(&environments),
+        other: None,
     };
-    args.report.iter().try_for_each(|file| file.write(&text))?;
+    forms.tell(context, &args.report)?;
     Ok(exit)
 }
 

@@ -3,15 +3,12 @@
 use super::context::{Context, LoadedEstate};
 use super::error::{CommandError, Exit};
 use super::gather::gather;
-use super::report_file::{FileFormat, ReportFile};
+use super::report_file::{FileFormat, Forms, ReportFile};
 use crate::config::Environment;
 use crate::desired::Controls;
 use crate::drift::{Inputs, find};
 use crate::plan::Action;
 use crate::view::drift::{self as view, Comparison};
-use crate::view::page::Layout;
-use crate::view::printer::Format;
-use crate::view::text::json;
 use serde_json::{Value, json};
 
 /// Show what in Azure is not as the estate wants it, and who may have changed it
@@ -71,25 +68,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             "environments": view::to_json(&environments),
         })
     };
-    let printer = &context.printer;
-    match printer.format {
-        Format::Human => printer.data(&view::human(
-            &environments,
-            Layout {
-                paint: printer.out,
-                width: printer.width,
-            },
-        )),
-        Format::Markdown => printer.data(&view::to_markdown(&environments)),
-        Format::Json => printer.data(&json(&document())),
-    }
-    context.summarize(|| view::to_markdown(&environments));
-    let text = |format| match format {
-        FileFormat::Sarif => json(&view::to_sarif(&environments)),
-        FileFormat::Markdown => view::to_markdown(&environments),
-        FileFormat::Json | FileFormat::Junit | FileFormat::Csv => json(&document()),
+    let forms = Forms {
+        human: &|layout| view::human(&environments, layout),
+        markdown: &|| view::to_markdown(&environments),
+        document: &document,
+        sarif: &|| view::to_sarif(&environments),
+        other: None,
     };
-    args.report.iter().try_for_each(|file| file.write(&text))?;
+    forms.tell(context, &args.report)?;
     Ok(exit)
 }
 

@@ -1,7 +1,12 @@
-//! `--report FORMAT=FILE`: a result in a file, beside what is printed.
+//! A result in each form that it has: printed, in a job's summary, and in the files of `--report FORMAT=FILE`.
 
+use super::context::Context;
 use super::error::CommandError;
 use crate::store;
+use crate::view::page::Layout;
+use crate::view::printer::Format;
+use crate::view::text::json;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// A file that a result is written to.
@@ -60,6 +65,41 @@ impl ReportFile {
         store::replace(&self.path, text(self.format).as_bytes()).map_err(|error| {
             CommandError::failed(format!("`{}` cannot be written", self.path.display())).detail(error.to_string())
         })
+    }
+}
+
+/// A result, and how each form of it is made.
+pub(super) struct Forms<'a> {
+    /// For a terminal.
+    pub human: &'a dyn Fn(Layout) -> String,
+    /// As Markdown.
+    pub markdown: &'a dyn Fn() -> String,
+    /// As the document that JSON prints.
+    pub document: &'a dyn Fn() -> Value,
+    /// As SARIF.
+    pub sarif: &'a dyn Fn() -> Value,
+    /// In the other forms that its files may have; none if they have no other.
+    pub other: Option<&'a dyn Fn(FileFormat) -> String>,
+}
+
+impl Forms<'_> {
+    /// Prints the form that was asked for, adds to the summary of a pipeline's job, and writes the files.
+    pub(super) fn tell(&self, context: &Context, files: &[ReportFile]) -> Result<(), CommandError> {
+        let printer = &context.printer;
+        let (paint, width) = (printer.out, printer.width);
+        printer.data(&match printer.format {
+            Format::Human => (self.human)(Layout { paint, width }),
+            Format::Markdown => (self.markdown)(),
+            Format::Json => json(&(self.document)()),
+        });
+        context.summarize(self.markdown);
+        let text = |format| match (format, self.other) {
+            (FileFormat::Sarif, _) => json(&(self.sarif)()),
+            (FileFormat::Markdown, _) => (self.markdown)(),
+            (FileFormat::Junit | FileFormat::Csv, Some(other)) => other(format),
+            (FileFormat::Json | FileFormat::Junit | FileFormat::Csv, _) => json(&(self.document)()),
+        };
+        files.iter().try_for_each(|file| file.write(&text))
     }
 }
 
