@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Advance, Rollout};
 use crate::desired::{Controls, Order};
-use crate::model::{Area, Effect, Ring};
+use crate::model::{Area, Effect, Ring, WHOLE};
 use crate::rollout::{ClusterEvidence, Count, Coverage, GateEvidence, MemberEvidence, MemberState, Position};
 
 /// The clusters, each in a resource group of its own name, with their locations.
@@ -529,6 +529,31 @@ fn a_scope_that_does_not_lie_in_the_management_group_is_not_written_to() {
         &plan,
         "ring `groups` names `subscriptions/0a000000-0000-4000-8000-000000000009`"
     ));
+}
+
+#[test]
+fn a_part_deleted_where_all_denies_does_not_keep_another_generation_for_ever() {
+    let mut azure = climbed(&mixed(1), 5);
+    for controls in [Controls::default(), heard(&azure, None)] {
+        apply(&mut azure, &mixed(2), &controls, None);
+    }
+    // The content is what it was: the first generation, which denies everywhere, is the one that stays. Its part is gone.
+    let of = |wire: &Value| Mark::parse(wire["properties"]["metadata"][MARK_KEY].as_str().unwrap()).unwrap();
+    let part = assigned(&azure).find(|(id, wire)| {
+        let mark = of(wire);
+        mark.generation == 1 && mark.part != WHOLE && !id.scope().contains("resourceGroups")
+    });
+    let part = part.unwrap().0.clone();
+    azure.objects.remove(&(Kind::PolicyAssignment, part));
+
+    let before = closed(&azure);
+    for _ in 0..3 {
+        let controls = heard(&azure, None);
+        apply(&mut azure, &mixed(1), &controls, None);
+    }
+    assert_eq!(closed(&azure), before);
+    let generations: BTreeSet<u32> = assigned(&azure).map(|(_, wire)| of(wire).generation).collect();
+    assert_eq!(generations, BTreeSet::from([1]));
 }
 
 /// Something that happens.
