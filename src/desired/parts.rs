@@ -134,18 +134,18 @@ impl<'a> Case<'a> {
     }
 
     /// The assignments of which the closing of rings is decided, each with the number of its ring; none for one that says nothing of the
-    /// part as it is meant. Of a ring that is not named the gate's own assignment tells.
+    /// part as it is meant.
     pub(super) fn heard_parts(&self, mark: Option<&Mark>) -> Vec<(usize, Option<ResourceId>)> {
         let Some(mark) = mark else { return Vec::new() };
         let parts = declared(self.sources, self.gate, mark);
         let whole = self.live.iter().find(|(_, whole)| whole == mark);
-        let all_denied = whole.is_some_and(|(object, _)| self.standing(object).position == Position::Deny);
+        let whole = whole.filter(|(object, _)| self.standing(object).position == Position::Deny);
         let heard = parts.into_iter().filter_map(|part| match part.part {
             // In a scope that is not closed the gate's own assignment has the records.
             Part::Scope(_) => part.denies().then(|| (part.ring, Some(part.id.clone()))),
             Part::Namespaces(_) if part.is_as_meant() => Some((part.ring, Some(part.id.clone()))),
             // Where the gate denies everywhere a part that was deleted or changed is not made again, and the gate's own assignment has the records.
-            Part::Namespaces(_) => (!all_denied).then_some((part.ring, None)),
+            Part::Namespaces(_) => Some((part.ring, whole.map(|(object, _)| object.id.clone()))),
         });
         heard.collect()
     }

@@ -533,27 +533,36 @@ fn a_scope_that_does_not_lie_in_the_management_group_is_not_written_to() {
 
 #[test]
 fn a_part_deleted_where_all_denies_does_not_keep_another_generation_for_ever() {
-    let mut azure = climbed(&mixed(1), 5);
-    for controls in [Controls::default(), heard(&azure, None)] {
-        apply(&mut azure, &mixed(2), &controls, None);
-    }
-    // The content is what it was: the first generation, which denies everywhere, is the one that stays. Its part is gone.
     let of = |wire: &Value| Mark::parse(wire["properties"]["metadata"][MARK_KEY].as_str().unwrap()).unwrap();
-    let part = assigned(&azure).find(|(id, wire)| {
-        let mark = of(wire);
-        mark.generation == 1 && mark.part != WHOLE && !id.scope().contains("resourceGroups")
-    });
-    let part = part.unwrap().0.clone();
-    azure.objects.remove(&(Kind::PolicyAssignment, part));
-
-    let before = closed(&azure);
+    let live = |azure: &Azure| -> BTreeSet<u32> { assigned(azure).map(|(_, wire)| of(wire).generation).collect() };
+    // The second generation denies in its first ring; then the content is what it was, and the first one is the one that stays.
+    let mut back = climbed(&mixed(1), 5);
+    apply(&mut back, &mixed(2), &Controls::default(), None);
+    let controls = heard(&back, None);
+    apply(&mut back, &mixed(2), &controls, None);
+    // Or it is overtaken by the second one.
+    let mut on = back.clone();
     for _ in 0..3 {
-        let controls = heard(&azure, None);
-        apply(&mut azure, &mixed(1), &controls, None);
+        let controls = heard(&on, None);
+        apply(&mut on, &mixed(2), &controls, None);
     }
-    assert_eq!(closed(&azure), before);
-    let generations: BTreeSet<u32> = assigned(&azure).map(|(_, wire)| of(wire).generation).collect();
-    assert_eq!(generations, BTreeSet::from([1]));
+    for (mut azure, members, stays) in [(back, 1, 1), (on, 2, 2)] {
+        assert_eq!(live(&azure), BTreeSet::from([1, 2]));
+        let part = assigned(&azure).find(|(id, wire)| {
+            let mark = of(wire);
+            mark.generation == stays && mark.part != WHOLE && !id.scope().contains("resourceGroups")
+        });
+        let part = part.unwrap().0.clone();
+        azure.objects.remove(&(Kind::PolicyAssignment, part));
+
+        let before = closed(&azure);
+        for _ in 0..3 {
+            let controls = heard(&azure, None);
+            apply(&mut azure, &mixed(members), &controls, None);
+        }
+        assert_eq!(closed(&azure), before);
+        assert_eq!(live(&azure), BTreeSet::from([stays]));
+    }
 }
 
 /// Something that happens.
