@@ -53,14 +53,26 @@ fn apply(wanted: Wanted<'_>) -> String {
         ],
     );
     for environment in environments {
-        if is_approved(environment) {
-            text.push_str(&of_environment(wanted, environment, PLAN_STAGE, 10));
-            text.push_str(&of_environment(wanted, environment, APPROVED_STAGE, 16));
-        } else {
-            text.push_str(&of_environment(wanted, environment, AUTO_STAGE, 16));
+        let is_approved = is_approved(environment);
+        if is_approved {
+            text.push_str(&of_environment(wanted, environment, SAVED_PLAN_STAGE, 10));
         }
+        text.push_str(&of_environment(wanted, environment, &apply_stage(is_approved), 16));
     }
     text
+}
+
+/// The stage that applies: where somebody has to approve, what the stage before it saved.
+fn apply_stage(is_approved: bool) -> String {
+    let (when, plan, option) = match is_approved {
+        true => (
+            AFTER_PLAN,
+            FETCH_PLAN,
+            "--plan \"$PIPELINE_WORKSPACE/plan-@env@/@env@.plan.json\" ",
+        ),
+        false => (AFTER_SOURCE, "", ""),
+    };
+    fill(APPLY_STAGE, &[("when", when), ("plan", plan), ("option", option)])
 }
 
 /// The jobs of one environment; `indent` is the column of their steps.
@@ -194,7 +206,7 @@ pool:
   vmImage: ubuntu-24.04
 stages:";
 
-const PLAN_STAGE: &str = r###"
+const SAVED_PLAN_STAGE: &str = r###"
   - stage: plan_@word@
     displayName: Plan @env@
     dependsOn: @after@
@@ -230,11 +242,11 @@ const PLAN_STAGE: &str = r###"
             condition: and(succeeded(), eq(variables['plan.pending'], 'true'))
 "###;
 
-const APPROVED_STAGE: &str = r#"
+/// The stage that writes: `@when@` says after which stage and whether it runs at all, `@plan@` fetches a plan, `@option@` names it.
+const APPLY_STAGE: &str = r#"
   - stage: apply_@word@
     displayName: Apply @env@
-    dependsOn: plan_@word@
-    condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))
+@when@
     jobs:
       - deployment: apply
         environment: @env@
@@ -243,10 +255,7 @@ const APPROVED_STAGE: &str = r#"
           runOnce:
             deploy:
               steps:
-@setup@                - download: current
-                  displayName: Fetch the plan
-                  artifact: plan-@env@
-                - task: AzureCLI@2
+@setup@@plan@                - task: AzureCLI@2
                   displayName: Apply
                   inputs:
                     azureSubscription: aksgate-apply-@env@
@@ -257,7 +266,7 @@ const APPROVED_STAGE: &str = r#"
                       mkdir -p journal
                       export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
                       if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-                      aksgate apply @env@ --plan "$PIPELINE_WORKSPACE/plan-@env@/@env@.plan.json" --yes --no-input --journal journal "$@"
+                      aksgate apply @env@ @option@--yes --no-input --journal journal "$@"
                   env:
                     AKSGATE_AUTH: azure-pipelines
                     SYSTEM_ACCESSTOKEN: $(System.AccessToken)
@@ -270,42 +279,17 @@ const APPROVED_STAGE: &str = r#"
                   condition: always()
 "#;
 
-const AUTO_STAGE: &str = r#"
-  - stage: apply_@word@
-    displayName: Apply @env@
-    dependsOn: @after@
-    condition: not(or(failed(), canceled()))
-    jobs:
-      - deployment: apply
-        environment: @env@
-        timeoutInMinutes: '180'
-        strategy:
-          runOnce:
-            deploy:
-              steps:
-@setup@                - task: AzureCLI@2
-                  displayName: Apply
-                  inputs:
-                    azureSubscription: aksgate-apply-@env@
-                    scriptType: bash
-                    scriptLocation: inlineScript
-                    workingDirectory: @folder@
-                    inlineScript: |
-                      mkdir -p journal
-                      export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
-                      if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-                      aksgate apply @env@ --yes --no-input --journal journal "$@"
-                  env:
-                    AKSGATE_AUTH: azure-pipelines
-                    SYSTEM_ACCESSTOKEN: $(System.AccessToken)
-                    ${{ if eq(parameters.weakenEnvironment, '@env@') }}:
-                      WEAKEN: ${{ parameters.weakenGate }}
-                      REASON: ${{ parameters.reason }}
-                - publish: @folder@/journal
-                  displayName: Keep the journal
-                  artifact: journal-@env@-$(System.StageAttempt)
-                  condition: always()
-"#;
+/// Also where nothing was to be done before.
+const AFTER_SOURCE: &str = "    dependsOn: @after@
+    condition: not(or(failed(), canceled()))";
+
+const AFTER_PLAN: &str = "    dependsOn: plan_@word@
+    condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))";
+
+const FETCH_PLAN: &str = "                - download: current
+                  displayName: Fetch the plan
+                  artifact: plan-@env@
+";
 
 /// Fetches the estate, and aksgate itself: built once for each version.
 const SETUP: &str = r###"- checkout: self

@@ -54,13 +54,23 @@ fn apply(wanted: Wanted<'_>) -> String {
         ],
     );
     for environment in environments {
-        let jobs = match is_approved(environment) {
-            true => APPROVED_JOBS,
-            false => AUTO_JOB,
-        };
-        text.push_str(&of_environment(wanted, environment, jobs));
+        text.push_str(&of_environment(
+            wanted,
+            environment,
+            &apply_jobs(is_approved(environment)),
+        ));
     }
     text
+}
+
+/// The jobs that apply: where somebody has to approve, a job that saves the plan goes before.
+fn apply_jobs(is_approved: bool) -> String {
+    let of =
+        |when: &str, plan: &str, option: &str| fill(APPLY_JOB, &[("when", when), ("plan", plan), ("option", option)]);
+    match is_approved {
+        true => SAVED_PLAN_JOB.to_owned() + &of(AFTER_PLAN, FETCH_PLAN, "--plan @env@.plan.json "),
+        false => of(AFTER_SOURCE, "", ""),
+    }
 }
 
 /// The jobs of one environment. They come after those of the environment that its gates come from, also where nothing was to be done
@@ -169,7 +179,13 @@ on:
 permissions: {}
 @defaults@jobs:";
 
-const APPROVED_JOBS: &str = r#"
+/// Also where nothing was to be done before.
+const AFTER_SOURCE: &str = "@after@    if: ${{ !failure() && !cancelled() }}";
+
+const AFTER_PLAN: &str = "    needs: plan-@env@
+    if: ${{ !failure() && !cancelled() && needs.plan-@env@.outputs.pending == 'true' }}";
+
+const SAVED_PLAN_JOB: &str = r#"
   plan-@env@:
 @after@    if: ${{ !failure() && !cancelled() }}
     runs-on: ubuntu-24.04
@@ -200,10 +216,12 @@ const APPROVED_JOBS: &str = r#"
           name: plan-@env@
           path: @folder@/@env@.plan.json
           retention-days: 3
+"#;
 
+/// The job that writes: `@when@` says after which job and whether it runs at all, `@plan@` fetches a plan, `@option@` names it.
+const APPLY_JOB: &str = r#"
   apply-@env@:
-    needs: plan-@env@
-    if: ${{ !failure() && !cancelled() && needs.plan-@env@.outputs.pending == 'true' }}
+@when@
     runs-on: ubuntu-24.04
     timeout-minutes: 180
     environment: @env@
@@ -216,57 +234,28 @@ const APPROVED_JOBS: &str = r#"
       AKSGATE_AUTH: github-oidc
       AZURE_CLIENT_ID: ${{ vars.AKSGATE_APPLY_CLIENT_ID }}
     steps:
-@setup@      - name: Fetch the plan
+@setup@@plan@      - name: Apply
+        env:
+          WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
+          REASON: ${{ inputs.reason }}
+        run: |
+          if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
+          aksgate apply @env@ @option@--yes --no-input --journal journal "$@"
+      - name: Keep the journal
+        if: always()
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: journal-@env@
+          path: @folder@/journal
+          if-no-files-found: ignore
+"#;
+
+const FETCH_PLAN: &str = "      - name: Fetch the plan
         uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
         with:
           name: plan-@env@
           path: @folder@
-      - name: Apply
-        env:
-          WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
-          REASON: ${{ inputs.reason }}
-        run: |
-          if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-          aksgate apply @env@ --plan @env@.plan.json --yes --no-input --journal journal "$@"
-      - name: Keep the journal
-        if: always()
-        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
-        with:
-          name: journal-@env@
-          path: @folder@/journal
-          if-no-files-found: ignore
-"#;
-
-const AUTO_JOB: &str = r#"
-  apply-@env@:
-@after@    if: ${{ !failure() && !cancelled() }}
-    runs-on: ubuntu-24.04
-    timeout-minutes: 180
-    environment: @env@
-    concurrency:
-      group: aksgate-@env@
-    permissions:
-      contents: read
-      id-token: write
-    env:
-      AKSGATE_AUTH: github-oidc
-      AZURE_CLIENT_ID: ${{ vars.AKSGATE_APPLY_CLIENT_ID }}
-    steps:
-@setup@      - name: Apply
-        env:
-          WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
-          REASON: ${{ inputs.reason }}
-        run: |
-          if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-          aksgate apply @env@ --yes --no-input --journal journal "$@"
-      - name: Keep the journal
-        if: always()
-        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
-        with:
-          name: journal-@env@
-          path: @folder@/journal
-          if-no-files-found: ignore
-"#;
+";
 
 /// Fetches the estate, and aksgate itself: built once for each version.
 const SETUP: &str = r"      - name: Fetch the estate
