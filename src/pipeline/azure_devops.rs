@@ -27,12 +27,12 @@ fn plan(wanted: Wanted<'_>) -> String {
             ("made-by", MADE_BY),
             ("branch", wanted.branch),
             ("paths", &paths(wanted.folder)),
-            ("setup", &setup(wanted, 6)),
+            ("setup", &setup(wanted)),
             ("folder", folder(wanted)),
         ],
     );
     for environment in in_order(wanted.estate) {
-        text.push_str(&of_environment(wanted, environment, PLAN_JOB, 6));
+        text.push_str(&of_environment(wanted, environment, PLAN_JOB));
     }
     text
 }
@@ -41,7 +41,7 @@ fn apply(wanted: Wanted<'_>) -> String {
     let environments = in_order(wanted.estate);
     let names: String = environments
         .iter()
-        .map(|environment| format!("      - {}\n", environment.name))
+        .map(|environment| format!("- {}\n", environment.name))
         .collect();
     let mut text = fill(
         APPLY_HEAD,
@@ -55,9 +55,9 @@ fn apply(wanted: Wanted<'_>) -> String {
     for environment in environments {
         let is_approved = is_approved(environment);
         if is_approved {
-            text.push_str(&of_environment(wanted, environment, SAVED_PLAN_STAGE, 10));
+            text.push_str(&of_environment(wanted, environment, SAVED_PLAN_STAGE));
         }
-        text.push_str(&of_environment(wanted, environment, &apply_stage(is_approved), 16));
+        text.push_str(&of_environment(wanted, environment, &apply_stage(is_approved)));
     }
     text
 }
@@ -75,8 +75,8 @@ fn apply_stage(is_approved: bool) -> String {
     fill(APPLY_STAGE, &[("when", when), ("plan", plan), ("option", option)])
 }
 
-/// The jobs of one environment; `indent` is the column of their steps.
-fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str, indent: usize) -> String {
+/// The jobs of one environment.
+fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str) -> String {
     let source = environment.rollout.promotes_from.as_deref();
     let after = source.map_or_else(|| "[]".to_owned(), |source| format!("apply_{}", word(source)));
     let tenant = tenant_suffix(wanted.estate, environment)
@@ -89,7 +89,7 @@ fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str, ind
             ("word", &word(&environment.name)),
             ("after", &after),
             ("tenant", &tenant),
-            ("setup", &setup(wanted, indent)),
+            ("setup", &setup(wanted)),
             ("folder", folder(wanted)),
         ],
     )
@@ -107,18 +107,14 @@ fn folder<'a>(wanted: Wanted<'a>) -> &'a str {
     }
 }
 
-fn setup(wanted: Wanted<'_>, indent: usize) -> String {
-    let margin = " ".repeat(indent);
+fn setup(wanted: Wanted<'_>) -> String {
     fill(SETUP, &[("version", wanted.version)])
-        .lines()
-        .map(|line| format!("{margin}{line}\n"))
-        .collect()
 }
 
 /// Azure Pipelines takes a folder for all that lies in it.
 fn paths(folder: &str) -> String {
     sources(folder)
-        .map(|path| format!("      - {}\n", path.trim_end_matches("/**")))
+        .map(|path| format!("- {}\n", path.trim_end_matches("/**")))
         .collect()
 }
 
@@ -135,13 +131,15 @@ pr:
       - @branch@
   paths:
     include:
-@paths@pool:
+      @paths@
+pool:
   vmImage: ubuntu-24.04
 jobs:
   - job: validate
     timeoutInMinutes: '20'
     steps:
-@setup@      - bash: aksgate validate
+      @setup@
+      - bash: aksgate validate
         displayName: Validate
         workingDirectory: @folder@
 ";
@@ -151,7 +149,8 @@ const PLAN_JOB: &str = r#"
     dependsOn: validate
     timeoutInMinutes: '30'
     steps:
-@setup@      - task: AzureCLI@2
+      @setup@
+      - task: AzureCLI@2
         displayName: Plan
         inputs:
           azureSubscription: aksgate-plan@tenant@
@@ -179,7 +178,8 @@ trigger:
       - @branch@
   paths:
     include:
-@paths@pr: none
+      @paths@
+pr: none
 schedules:
   - cron: '17 6 * * 1-5'
     displayName: Take the steps that are due
@@ -194,7 +194,8 @@ parameters:
     default: none
     values:
       - none
-@environments@  - name: weakenGate
+      @environments@
+  - name: weakenGate
     displayName: The gate or object that may be weakened
     type: string
     default: none
@@ -215,7 +216,8 @@ const SAVED_PLAN_STAGE: &str = r###"
       - job: plan
         timeoutInMinutes: '30'
         steps:
-@setup@          - task: AzureCLI@2
+          @setup@
+          - task: AzureCLI@2
             name: plan
             displayName: Plan
             inputs:
@@ -246,7 +248,7 @@ const SAVED_PLAN_STAGE: &str = r###"
 const APPLY_STAGE: &str = r#"
   - stage: apply_@word@
     displayName: Apply @env@
-@when@
+    @when@
     jobs:
       - deployment: apply
         environment: @env@
@@ -255,7 +257,9 @@ const APPLY_STAGE: &str = r#"
           runOnce:
             deploy:
               steps:
-@setup@@plan@                - task: AzureCLI@2
+                @setup@
+                @plan@
+                - task: AzureCLI@2
                   displayName: Apply
                   inputs:
                     azureSubscription: aksgate-apply-@env@
@@ -280,15 +284,17 @@ const APPLY_STAGE: &str = r#"
 "#;
 
 /// Also where nothing was to be done before.
-const AFTER_SOURCE: &str = "    dependsOn: @after@
-    condition: not(or(failed(), canceled()))";
+const AFTER_SOURCE: &str = "dependsOn: @after@
+condition: not(or(failed(), canceled()))
+";
 
-const AFTER_PLAN: &str = "    dependsOn: plan_@word@
-    condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))";
+const AFTER_PLAN: &str = "dependsOn: plan_@word@
+condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))
+";
 
-const FETCH_PLAN: &str = "                - download: current
-                  displayName: Fetch the plan
-                  artifact: plan-@env@
+const FETCH_PLAN: &str = "- download: current
+  displayName: Fetch the plan
+  artifact: plan-@env@
 ";
 
 /// Fetches the estate, and aksgate itself: built once for each version.

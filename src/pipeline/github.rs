@@ -41,7 +41,7 @@ fn apply(wanted: Wanted<'_>) -> String {
     let environments = in_order(wanted.estate);
     let names: String = environments
         .iter()
-        .map(|environment| format!("          - {}\n", environment.name))
+        .map(|environment| format!("- {}\n", environment.name))
         .collect();
     let mut text = fill(
         APPLY_HEAD,
@@ -77,7 +77,7 @@ fn apply_jobs(is_approved: bool) -> String {
 /// there.
 fn of_environment(wanted: Wanted<'_>, environment: &Environment, jobs: &str) -> String {
     let source = environment.rollout.promotes_from.as_deref();
-    let after = source.map_or_else(String::new, |source| format!("    needs: apply-{source}\n"));
+    let after = source.map_or_else(String::new, |source| format!("needs: apply-{source}\n"));
     fill(
         jobs,
         &[
@@ -95,7 +95,7 @@ fn setup(wanted: Wanted<'_>) -> String {
 }
 
 fn paths(folder: &str) -> String {
-    sources(folder).map(|path| format!("      - {path}\n")).collect()
+    sources(folder).map(|path| format!("- {path}\n")).collect()
 }
 
 fn defaults(folder: &str) -> String {
@@ -115,18 +115,21 @@ on:
   pull_request:
     branches: [@branch@]
     paths:
-@paths@permissions: {}
+      @paths@
+permissions: {}
 concurrency:
   group: aksgate-plan-${{ github.ref }}
   cancel-in-progress: true
-@defaults@jobs:
+@defaults@
+jobs:
   validate:
     runs-on: ubuntu-24.04
     timeout-minutes: 20
     permissions:
       contents: read
     steps:
-@setup@      - name: Validate
+      @setup@
+      - name: Validate
         run: aksgate validate
 ";
 
@@ -144,7 +147,8 @@ const PLAN_JOB: &str = r#"
       AKSGATE_AUTH: github-oidc
       AZURE_CLIENT_ID: ${{ vars.AKSGATE_PLAN_CLIENT_ID@tenant@ }}
     steps:
-@setup@      - name: Plan
+      @setup@
+      - name: Plan
         run: aksgate plan @env@ --no-input
 "#;
 
@@ -160,7 +164,8 @@ on:
   push:
     branches: [@branch@]
     paths:
-@paths@  schedule:
+      @paths@
+  schedule:
     - cron: '17 6 * * 1-5'
   workflow_dispatch:
     inputs:
@@ -170,24 +175,30 @@ on:
         default: none
         options:
           - none
-@environments@      weaken-gate:
+          @environments@
+      weaken-gate:
         description: The gate or object that may be weakened
         type: string
       reason:
         description: Why; it is recorded
         type: string
 permissions: {}
-@defaults@jobs:";
+@defaults@
+jobs:";
 
 /// Also where nothing was to be done before.
-const AFTER_SOURCE: &str = "@after@    if: ${{ !failure() && !cancelled() }}";
+const AFTER_SOURCE: &str = "@after@
+if: ${{ !failure() && !cancelled() }}
+";
 
-const AFTER_PLAN: &str = "    needs: plan-@env@
-    if: ${{ !failure() && !cancelled() && needs.plan-@env@.outputs.pending == 'true' }}";
+const AFTER_PLAN: &str = "needs: plan-@env@
+if: ${{ !failure() && !cancelled() && needs.plan-@env@.outputs.pending == 'true' }}
+";
 
 const SAVED_PLAN_JOB: &str = r#"
   plan-@env@:
-@after@    if: ${{ !failure() && !cancelled() }}
+    @after@
+    if: ${{ !failure() && !cancelled() }}
     runs-on: ubuntu-24.04
     timeout-minutes: 30
     permissions:
@@ -199,7 +210,8 @@ const SAVED_PLAN_JOB: &str = r#"
     outputs:
       pending: ${{ steps.plan.outputs.pending }}
     steps:
-@setup@      - name: Plan
+      @setup@
+      - name: Plan
         id: plan
         run: |
           code=0
@@ -221,7 +233,7 @@ const SAVED_PLAN_JOB: &str = r#"
 /// The job that writes: `@when@` says after which job and whether it runs at all, `@plan@` fetches a plan, `@option@` names it.
 const APPLY_JOB: &str = r#"
   apply-@env@:
-@when@
+    @when@
     runs-on: ubuntu-24.04
     timeout-minutes: 180
     environment: @env@
@@ -234,7 +246,9 @@ const APPLY_JOB: &str = r#"
       AKSGATE_AUTH: github-oidc
       AZURE_CLIENT_ID: ${{ vars.AKSGATE_APPLY_CLIENT_ID }}
     steps:
-@setup@@plan@      - name: Apply
+      @setup@
+      @plan@
+      - name: Apply
         env:
           WEAKEN: ${{ inputs.weaken-environment == '@env@' && inputs.weaken-gate || '' }}
           REASON: ${{ inputs.reason }}
@@ -250,26 +264,26 @@ const APPLY_JOB: &str = r#"
           if-no-files-found: ignore
 "#;
 
-const FETCH_PLAN: &str = "      - name: Fetch the plan
-        uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
-        with:
-          name: plan-@env@
-          path: @folder@
+const FETCH_PLAN: &str = "- name: Fetch the plan
+  uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
+  with:
+    name: plan-@env@
+    path: @folder@
 ";
 
 /// Fetches the estate, and aksgate itself: built once for each version.
-const SETUP: &str = r"      - name: Fetch the estate
-        uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
-        with:
-          persist-credentials: false
-      - name: Look for aksgate
-        id: aksgate
-        uses: actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830 # v4.3.0
-        with:
-          path: ~/.cargo/bin/aksgate
-          key: aksgate-@version@-${{ runner.os }}-${{ runner.arch }}
-      - name: Install aksgate
-        if: steps.aksgate.outputs.cache-hit != 'true'
-        working-directory: .
-        run: cargo install --locked --version @version@ aksgate
+const SETUP: &str = r"- name: Fetch the estate
+  uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+  with:
+    persist-credentials: false
+- name: Look for aksgate
+  id: aksgate
+  uses: actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830 # v4.3.0
+  with:
+    path: ~/.cargo/bin/aksgate
+    key: aksgate-@version@-${{ runner.os }}-${{ runner.arch }}
+- name: Install aksgate
+  if: steps.aksgate.outputs.cache-hit != 'true'
+  working-directory: .
+  run: cargo install --locked --version @version@ aksgate
 ";

@@ -102,11 +102,25 @@ fn sources(folder: &str) -> impl Iterator<Item = String> {
     SOURCES.into_iter().map(move |path| format!("{prefix}{path}"))
 }
 
-/// Puts values in place of `@name@`.
+/// Puts values in place of `@name@`. One that stands alone on its line is a block: its lines come at that column, and where it has none
+/// the line goes away.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = template.to_owned();
     for (name, value) in values {
-        text = text.replace(&format!("@{name}@"), value);
+        let place = format!("@{name}@");
+        let filled = |line: &str| match line.trim() == place {
+            true => block(value, line.len() - line.trim_start().len()),
+            false => line.replace(&place, value),
+        };
+        text = text.split_inclusive('\n').map(filled).collect();
     }
     text
+}
+
+fn block(text: &str, column: usize) -> String {
+    let line = |line: &str| match line {
+        "" => "\n".to_owned(),
+        line => format!("{:column$}{line}\n", ""),
+    };
+    text.lines().map(line).collect()
 }
