@@ -53,26 +53,30 @@ fn apply(wanted: Wanted<'_>) -> String {
         ],
     );
     for environment in environments {
-        let is_approved = is_approved(environment);
-        if is_approved {
-            text.push_str(&of_environment(wanted, environment, SAVED_PLAN_STAGE));
-        }
-        text.push_str(&of_environment(wanted, environment, &apply_stage(is_approved)));
+        let stages = apply_stages(is_approved(environment));
+        text.push_str(&of_environment(wanted, environment, &stages));
     }
     text
 }
 
-/// The stage that applies: where somebody has to approve, what the stage before it saved.
-fn apply_stage(is_approved: bool) -> String {
-    let (when, plan, option) = match is_approved {
-        true => (
-            AFTER_PLAN,
-            FETCH_PLAN,
-            "--plan \"$PIPELINE_WORKSPACE/plan-@env@/@env@.plan.json\" ",
-        ),
-        false => (AFTER_SOURCE, "", ""),
-    };
-    fill(APPLY_STAGE, &[("when", when), ("plan", plan), ("option", option)])
+/// The stages that apply: where somebody has to approve, one that saves the plan goes before.
+fn apply_stages(is_approved: bool) -> String {
+    let plan = |connection, artifact| fill(MAKE_PLAN, &[("connection", connection), ("artifact", artifact)]);
+    let apply = |when, plan, file| fill(APPLY_STAGE, &[("when", when), ("plan", plan), ("file", file)]);
+    match is_approved {
+        true => {
+            let saved = fill(
+                SAVED_PLAN_STAGE,
+                &[("plan", &plan("aksgate-plan@tenant@", "plan-@env@"))],
+            );
+            let fetched = "$PIPELINE_WORKSPACE/plan-@env@/@env@.plan.json";
+            saved + &apply(AFTER_PLAN, FETCH_PLAN, fetched)
+        }
+        false => {
+            let made = plan("aksgate-apply-@env@", "plan-@env@-$(System.StageAttempt)");
+            apply(AFTER_SOURCE, &made, "@env@.plan.json")
+        }
+    }
 }
 
 /// The jobs of one environment.
@@ -207,7 +211,7 @@ pool:
   vmImage: ubuntu-24.04
 stages:";
 
-const SAVED_PLAN_STAGE: &str = r###"
+const SAVED_PLAN_STAGE: &str = r#"
   - stage: plan_@word@
     displayName: Plan @env@
     dependsOn: @after@
@@ -217,34 +221,10 @@ const SAVED_PLAN_STAGE: &str = r###"
         timeoutInMinutes: '30'
         steps:
           @setup@
-          - task: AzureCLI@2
-            name: plan
-            displayName: Plan
-            inputs:
-              azureSubscription: aksgate-plan@tenant@
-              scriptType: bash
-              scriptLocation: inlineScript
-              workingDirectory: @folder@
-              inlineScript: |
-                export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
-                code=0
-                aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
-                case "$code" in
-                  0) pending=false ;;
-                  2) pending=true ;;
-                  *) exit "$code" ;;
-                esac
-                echo "##vso[task.setvariable variable=pending;isOutput=true]$pending"
-            env:
-              AKSGATE_AUTH: azure-pipelines
-              SYSTEM_ACCESSTOKEN: $(System.AccessToken)
-          - publish: @folder@/@env@.plan.json
-            displayName: Keep the plan
-            artifact: plan-@env@
-            condition: and(succeeded(), eq(variables['plan.pending'], 'true'))
-"###;
+          @plan@
+"#;
 
-/// The stage that writes: `@when@` says after which stage and whether it runs at all, `@plan@` fetches a plan, `@option@` names it.
+/// The stage that writes: `@when@` says after which stage and whether it runs at all, `@plan@` makes a plan or fetches it.
 const APPLY_STAGE: &str = r#"
   - stage: apply_@word@
     displayName: Apply @env@
@@ -270,7 +250,7 @@ const APPLY_STAGE: &str = r#"
                       mkdir -p journal
                       export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
                       if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-                      aksgate apply @env@ @option@--yes --no-input --journal journal "$@"
+                      aksgate apply @env@ --plan "@file@" --yes --no-input --journal journal "$@"
                   env:
                     AKSGATE_AUTH: azure-pipelines
                     SYSTEM_ACCESSTOKEN: $(System.AccessToken)
@@ -291,6 +271,34 @@ condition: not(or(failed(), canceled()))
 const AFTER_PLAN: &str = "dependsOn: plan_@word@
 condition: and(not(or(failed(), canceled())), eq(dependencies.plan_@word@.outputs['plan.plan.pending'], 'true'))
 ";
+
+/// Makes a plan, says whether something is pending, and keeps the plan if so.
+const MAKE_PLAN: &str = r###"- task: AzureCLI@2
+  name: plan
+  displayName: Plan
+  inputs:
+    azureSubscription: @connection@
+    scriptType: bash
+    scriptLocation: inlineScript
+    workingDirectory: @folder@
+    inlineScript: |
+      export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+      code=0
+      aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
+      case "$code" in
+        0) pending=false ;;
+        2) pending=true ;;
+        *) exit "$code" ;;
+      esac
+      echo "##vso[task.setvariable variable=pending;isOutput=true]$pending"
+  env:
+    AKSGATE_AUTH: azure-pipelines
+    SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+- publish: @folder@/@env@.plan.json
+  displayName: Keep the plan
+  artifact: @artifact@
+  condition: and(succeeded(), eq(variables['plan.pending'], 'true'))
+"###;
 
 const FETCH_PLAN: &str = "- download: current
   displayName: Fetch the plan

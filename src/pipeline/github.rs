@@ -65,11 +65,10 @@ fn apply(wanted: Wanted<'_>) -> String {
 
 /// The jobs that apply: where somebody has to approve, a job that saves the plan goes before.
 fn apply_jobs(is_approved: bool) -> String {
-    let of =
-        |when: &str, plan: &str, option: &str| fill(APPLY_JOB, &[("when", when), ("plan", plan), ("option", option)]);
+    let of = |job: &str, when: &str, plan: &str| fill(job, &[("when", when), ("plan", plan)]);
     match is_approved {
-        true => SAVED_PLAN_JOB.to_owned() + &of(AFTER_PLAN, FETCH_PLAN, "--plan @env@.plan.json "),
-        false => of(AFTER_SOURCE, "", ""),
+        true => of(SAVED_PLAN_JOB, "", MAKE_PLAN) + &of(APPLY_JOB, AFTER_PLAN, FETCH_PLAN),
+        false => of(APPLY_JOB, AFTER_SOURCE, MAKE_PLAN),
     }
 }
 
@@ -211,26 +210,10 @@ const SAVED_PLAN_JOB: &str = r#"
       pending: ${{ steps.plan.outputs.pending }}
     steps:
       @setup@
-      - name: Plan
-        id: plan
-        run: |
-          code=0
-          aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
-          case "$code" in
-            0) echo pending=false >>"$GITHUB_OUTPUT" ;;
-            2) echo pending=true >>"$GITHUB_OUTPUT" ;;
-            *) exit "$code" ;;
-          esac
-      - name: Keep the plan
-        if: steps.plan.outputs.pending == 'true'
-        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
-        with:
-          name: plan-@env@
-          path: @folder@/@env@.plan.json
-          retention-days: 3
+      @plan@
 "#;
 
-/// The job that writes: `@when@` says after which job and whether it runs at all, `@plan@` fetches a plan, `@option@` names it.
+/// The job that writes: `@when@` says after which job and whether it runs at all, `@plan@` makes a plan or fetches it.
 const APPLY_JOB: &str = r#"
   apply-@env@:
     @when@
@@ -254,7 +237,7 @@ const APPLY_JOB: &str = r#"
           REASON: ${{ inputs.reason }}
         run: |
           if [ -n "$WEAKEN" ]; then set -- --allow-weakening "$WEAKEN" --reason "$REASON"; fi
-          aksgate apply @env@ @option@--yes --no-input --journal journal "$@"
+          aksgate apply @env@ --plan @env@.plan.json --yes --no-input --journal journal "$@"
       - name: Keep the journal
         if: always()
         uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
@@ -262,6 +245,25 @@ const APPLY_JOB: &str = r#"
           name: journal-@env@
           path: @folder@/journal
           if-no-files-found: ignore
+"#;
+
+/// Makes a plan, says whether something is pending, and keeps the plan if so.
+const MAKE_PLAN: &str = r#"- name: Plan
+  id: plan
+  run: |
+    code=0
+    aksgate plan @env@ --out @env@.plan.json --detailed-exitcode --no-input || code=$?
+    case "$code" in
+      0) echo pending=false >>"$GITHUB_OUTPUT" ;;
+      2) echo pending=true >>"$GITHUB_OUTPUT" ;;
+      *) exit "$code" ;;
+    esac
+- name: Keep the plan
+  if: steps.plan.outputs.pending == 'true'
+  uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+  with:
+    name: plan-@env@
+    path: @folder@/@env@.plan.json
 "#;
 
 const FETCH_PLAN: &str = "- name: Fetch the plan
