@@ -425,31 +425,28 @@ pub fn to_sarif(environments: &[Environment]) -> Value {
             "Nobody can say whether a gate that was closed at a cluster is",
         ),
     ];
+    let looked = environments.iter().map(|environment| {
+        let read = environment.read.as_ref().map_err(String::as_str);
+        (environment.name.as_str(), read.map(results))
+    });
+    sarif::log("coverage", &rules, &looked.collect::<Vec<_>>())
+}
+
+fn results(read: &Covered) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut failures = Vec::new();
-    for environment in environments {
-        let read = match &environment.read {
-            Ok(read) => read,
-            Err(why) => {
-                failures.push(format!("{}: {why}", environment.name));
-                continue;
-            }
+    for (cluster, gate, cell) in read.cells() {
+        let (rule, level) = match (cell.is_breach(), cell.is_doubtful()) {
+            (true, _) => ("coverage/open", Level::Error),
+            (_, true) => ("coverage/unknown", Level::Warning),
+            _ => continue,
         };
-        for (cluster, gate, cell) in read.cells() {
-            let (rule, level) = match (cell.is_breach(), cell.is_doubtful()) {
-                (true, _) => ("coverage/open", Level::Error),
-                (_, true) => ("coverage/unknown", Level::Warning),
-                _ => continue,
-            };
-            found.push(Found {
-                rule: rule.to_owned(),
-                level,
-                message: format!("{} at {}: {}", gate.name, cluster.name, reasons(cell)),
-                environment: environment.name.clone(),
-                object: cluster.id.clone(),
-                same: gate.name.clone(),
-            });
-        }
+        found.push(Found {
+            rule: rule.to_owned(),
+            level,
+            message: format!("{} at {}: {}", gate.name, cluster.name, reasons(cell)),
+            object: cluster.id.clone(),
+            same: gate.name.clone(),
+        });
     }
-    sarif::log("coverage", &rules, &found, &failures)
+    found
 }

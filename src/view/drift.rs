@@ -305,47 +305,37 @@ pub fn to_sarif(environments: &[Environment]) -> Value {
         }
         .to_owned(),
     });
-    let mut found = Vec::new();
-    let mut failures = Vec::new();
-    for environment in environments {
-        let read = match &environment.read {
-            Ok(read) => read,
-            Err(why) => {
-                failures.push(format!("{}: {why}", environment.name));
-                continue;
-            }
-        };
-        found.extend(read.drift.iter().filter(|drift| drift.counts()).map(|drift| {
-            let details = drift.fields.iter().map(field).chain(drift.remarks.iter().cloned());
-            let details: Vec<String> = details.chain(drift.writer.iter().map(writer)).collect();
-            Found {
-                rule: id(drift.what),
-                level: match drift.direction {
-                    Direction::Weakens => Level::Error,
-                    Direction::Tightens | Direction::Neutral => Level::Warning,
-                },
-                message: format!(
-                    "{}: {}, {}: {}",
-                    title(drift),
-                    drift.what.name(),
-                    direction(drift),
-                    details.join("; ")
-                ),
-                environment: environment.name.clone(),
-                object: match &drift.object {
-                    Some(object) => object.as_str().to_owned(),
-                    None => drift.name.clone(),
-                },
-                same: drift
-                    .fields
-                    .iter()
-                    .map(|field| field.path.as_str())
-                    .collect::<Vec<_>>()
-                    .join(","),
-            }
-        }));
+    let looked = environments.iter().map(|environment| {
+        let read = environment.read.as_ref().map_err(String::as_str);
+        let found = read.map(|read| read.drift.iter().filter(|drift| drift.counts()).map(result).collect());
+        (environment.name.as_str(), found)
+    });
+    sarif::log("drift", &rules, &looked.collect::<Vec<_>>())
+}
+
+fn result(drift: &Drift) -> Found {
+    let details = drift.fields.iter().map(field).chain(drift.remarks.iter().cloned());
+    let details: Vec<String> = details.chain(drift.writer.iter().map(writer)).collect();
+    let paths: Vec<&str> = drift.fields.iter().map(|field| field.path.as_str()).collect();
+    Found {
+        rule: id(drift.what),
+        level: match drift.direction {
+            Direction::Weakens => Level::Error,
+            Direction::Tightens | Direction::Neutral => Level::Warning,
+        },
+        message: format!(
+            "{}: {}, {}: {}",
+            title(drift),
+            drift.what.name(),
+            direction(drift),
+            details.join("; ")
+        ),
+        object: match &drift.object {
+            Some(object) => object.as_str().to_owned(),
+            None => drift.name.clone(),
+        },
+        same: paths.join(","),
     }
-    sarif::log("drift", &rules, &found, &failures)
 }
 
 fn id(what: What) -> String {

@@ -348,9 +348,11 @@ fn every_result_of_code_scanning_has_a_fingerprint_of_its_own() {
     ];
     for log in logs {
         let results = log["runs"][0]["results"].as_array().unwrap();
-        let prints = results
-            .iter()
-            .map(|result| result["partialFingerprints"]["aksgateObject/v1"].as_str().unwrap());
+        let prints = results.iter().map(|result| {
+            result["partialFingerprints"]["primaryLocationLineHash"]
+                .as_str()
+                .unwrap()
+        });
         let prints: std::collections::BTreeSet<&str> = prints.collect();
         assert!(!results.is_empty());
         assert_eq!(prints.len(), results.len());
@@ -360,6 +362,25 @@ fn every_result_of_code_scanning_has_a_fingerprint_of_its_own() {
         };
         assert!(results.iter().all(named));
     }
-    let failed = drift::to_sarif(&drifted("x"));
-    assert_eq!(failed["runs"][0]["invocations"][0]["executionSuccessful"], false);
+}
+
+#[test]
+fn code_scanning_gets_a_run_for_each_environment() {
+    let log = drift::to_sarif(&drifted("x"));
+    let runs: Vec<(&Value, &Value)> = log["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| {
+            (
+                &run["automationDetails"]["id"],
+                &run["invocations"][0]["executionSuccessful"],
+            )
+        })
+        .collect();
+    let expected = [
+        (&json!("aksgate/drift/prod/"), &json!(true)),
+        (&json!("aksgate/drift/test/"), &json!(false)),
+    ];
+    assert_eq!(runs, expected);
 }

@@ -43,41 +43,50 @@ pub struct Found {
     pub level: Level,
     /// What it is.
     pub message: String,
-    /// The environment whose file it is shown at.
-    pub environment: String,
     /// The object that it is about.
     pub object: String,
     /// What tells it from others of its rule on that object, and stays from run to run.
     pub same: String,
 }
 
-/// Returns a log of what was found by a command; `failures` say what could not be looked at.
-pub fn log(command: &str, rules: &[Rule], found: &[Found], failures: &[String]) -> Value {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let results: Vec<Value> = found.iter().map(|found| result(rules, found, &mut seen)).collect();
-    let notes = failures.iter().map(
-        |failure| json!({"level": "error", "descriptor": {"id": "not-read"}, "message": {"text": sentence(failure)}}),
-    );
-    let notes: Vec<Value> = notes.collect();
-    let rules = rules
-        .iter()
-        .map(|rule| json!({"id": rule.id, "shortDescription": {"text": sentence(&rule.title)}}));
-    envelope(Run {
-        id: format!("aksgate/{command}/"),
-        rules: rules.collect(),
-        kinds_of_notes: json!([{"id": "not-read", "shortDescription": {"text": "An environment could not be read."}}]),
-        successful: failures.is_empty(),
-        notes,
-        results,
-        properties: json!({}),
-    })
+/// What was found in an environment, or why it could not be looked at.
+pub type Looked<'a> = (&'a str, Result<Vec<Found>, &'a str>);
+
+/// Returns a log of what was found by a command: a run for each environment, so that code scanning keeps what it knows of each apart.
+pub fn log(command: &str, rules: &[Rule], environments: &[Looked<'_>]) -> Value {
+    let runs = environments.iter().map(|(environment, looked)| {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let found = looked.as_deref().unwrap_or_default();
+        let results = found.iter().map(|found| result(rules, environment, found, &mut seen));
+        let failure = looked.as_ref().err();
+        let notes = failure.map(|why| {
+            let text = sentence(&format!("{environment}: {why}"));
+            json!({"level": "error", "descriptor": {"id": "not-read"}, "message": {"text": text}})
+        });
+        let rules = rules
+            .iter()
+            .map(|rule| json!({"id": rule.id, "shortDescription": {"text": sentence(&rule.title)}}));
+        one(Run {
+            id: format!("aksgate/{command}/{environment}/"),
+            rules: rules.collect(),
+            kinds_of_notes: json!([
+                {"id": "not-read", "shortDescription": {"text": "An environment could not be read."}},
+            ]),
+            successful: failure.is_none(),
+            notes: notes.into_iter().collect(),
+            results: results.collect(),
+            properties: json!({}),
+        })
+    });
+    document(runs.collect())
 }
 
-fn result(rules: &[Rule], found: &Found, seen: &mut BTreeMap<String, usize>) -> Value {
-    let fingerprint = digest(&json!([found.rule, found.environment, found.object, found.same]));
+fn result(rules: &[Rule], environment: &str, found: &Found, seen: &mut BTreeMap<String, usize>) -> Value {
+    let fingerprint = digest(&json!([found.rule, environment, found.object, found.same]));
     let again = seen.entry(fingerprint.clone()).or_default();
     *again += 1;
-    let file = format!("environments/{}.yaml", found.environment);
+    let fingerprint = format!("{fingerprint}:{again}");
+    let file = format!("environments/{environment}.yaml");
     let mut result = json!({
         "ruleId": found.rule,
         "level": found.level.name(),
@@ -86,7 +95,9 @@ fn result(rules: &[Rule], found: &Found, seen: &mut BTreeMap<String, usize>) -> 
             "physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": 1}},
             "logicalLocations": [{"fullyQualifiedName": found.object, "kind": "resource"}],
         }],
-        "partialFingerprints": {"aksgateObject/v1": format!("{fingerprint}:{again}")},
+        // GitHub knows a result again by the second one alone. All of an environment stand at the same line, whose hash would make one of
+        // them.
+        "partialFingerprints": {"aksgateObject/v1": fingerprint, "primaryLocationLineHash": fingerprint},
     });
     let index = rules.iter().position(|rule| rule.id == found.rule);
     if let (Some(result), Some(index)) = (result.as_object_mut(), index) {
@@ -115,6 +126,18 @@ pub(super) struct Run {
 
 /// Returns the log of one run.
 pub(super) fn envelope(run: Run) -> Value {
+    document(vec![one(run)])
+}
+
+fn document(runs: Vec<Value>) -> Value {
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": runs,
+    })
+}
+
+fn one(run: Run) -> Value {
     let mut driver = Map::new();
     for (key, value) in [
         ("name", json!("aksgate")),
@@ -126,19 +149,15 @@ pub(super) fn envelope(run: Run) -> Value {
         driver.insert(key.to_owned(), value);
     }
     json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": driver},
-            "automationDetails": {"id": run.id},
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{
-                "executionSuccessful": run.successful,
-                "toolExecutionNotifications": run.notes,
-            }],
-            "results": run.results,
-            "properties": run.properties,
+        "tool": {"driver": driver},
+        "automationDetails": {"id": run.id},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{
+            "executionSuccessful": run.successful,
+            "toolExecutionNotifications": run.notes,
         }],
+        "results": run.results,
+        "properties": run.properties,
     })
 }
 

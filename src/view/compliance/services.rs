@@ -73,58 +73,56 @@ pub fn to_csv(environments: &[Environment]) -> String {
 /// Returns every violation as a result of SARIF, and what is not known as one too.
 pub fn to_sarif(environments: &[Environment]) -> Value {
     let mut rules: BTreeMap<String, Rule> = BTreeMap::new();
-    let mut found = Vec::new();
-    let mut failures = Vec::new();
+    let mut looked = Vec::new();
     for environment in environments {
-        let read = match &environment.read {
-            Ok(read) => read,
-            Err(why) => {
-                failures.push(format!("{}: {why}", environment.name));
-                continue;
-            }
-        };
-        for violation in &read.report.violations {
-            let key = &violation.key;
-            let id = format!("{}/{}", key.gate, key.rule);
-            let title = format!(
-                "Objects in clusters break the rule {} of the gate {}",
-                key.rule, key.gate
-            );
-            rules
-                .entry(id.clone())
-                .or_insert_with(|| Rule { id: id.clone(), title });
-            found.push(Found {
-                rule: id,
-                level: match violation.novelty {
-                    Some(Novelty::New | Novelty::Unclear) => Level::Error,
-                    Some(Novelty::Known) | None => Level::Warning,
-                },
-                message: format!("{} at {}: {}", workload(key), key.cluster.name(), remarks(violation)),
-                environment: environment.name.clone(),
-                object: format!("{}/{}", key.cluster.as_str(), workload(key)),
-                same: String::new(),
-            });
-        }
-        for gate in &read.report.gates {
-            for cluster in gate.doubtful() {
-                let id = "compliance/not-known".to_owned();
-                let title = "Not everything that breaks a gate at a cluster is known".to_owned();
-                rules
-                    .entry(id.clone())
-                    .or_insert_with(|| Rule { id: id.clone(), title });
-                found.push(Found {
-                    rule: id,
-                    level: Level::Warning,
-                    message: format!("{} at {}: {}", gate.gate, cluster.cluster.name(), doubt(cluster)),
-                    environment: environment.name.clone(),
-                    object: cluster.cluster.as_str().to_owned(),
-                    same: gate.gate.clone(),
-                });
-            }
-        }
+        let read = environment.read.as_ref().map_err(String::as_str);
+        looked.push((environment.name.as_str(), read.map(|read| results(read, &mut rules))));
     }
     let rules: Vec<Rule> = rules.into_values().collect();
-    sarif::log("compliance", &rules, &found, &failures)
+    sarif::log("compliance", &rules, &looked)
+}
+
+fn results(read: &Read, rules: &mut BTreeMap<String, Rule>) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut rule = |id: &str, title: &str| {
+        let named = || Rule {
+            id: id.to_owned(),
+            title: title.to_owned(),
+        };
+        rules.entry(id.to_owned()).or_insert_with(named).id.clone()
+    };
+    for violation in &read.report.violations {
+        let key = &violation.key;
+        let title = format!(
+            "Objects in clusters break the rule {} of the gate {}",
+            key.rule, key.gate
+        );
+        found.push(Found {
+            rule: rule(&format!("{}/{}", key.gate, key.rule), &title),
+            level: match violation.novelty {
+                Some(Novelty::New | Novelty::Unclear) => Level::Error,
+                Some(Novelty::Known) | None => Level::Warning,
+            },
+            message: format!("{} at {}: {}", workload(key), key.cluster.name(), remarks(violation)),
+            object: format!("{}/{}", key.cluster.as_str(), workload(key)),
+            same: String::new(),
+        });
+    }
+    for gate in &read.report.gates {
+        for cluster in gate.doubtful() {
+            found.push(Found {
+                rule: rule(
+                    "compliance/not-known",
+                    "Not everything that breaks a gate at a cluster is known",
+                ),
+                level: Level::Warning,
+                message: format!("{} at {}: {}", gate.gate, cluster.cluster.name(), doubt(cluster)),
+                object: cluster.cluster.as_str().to_owned(),
+                same: gate.gate.clone(),
+            });
+        }
+    }
+    found
 }
 
 /// Returns the report as JUnit XML: a suite for each gate, a case for each cluster.
