@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// Make the pipelines that run aksgate for this estate
 ///
 /// A pull request shows the plan of each environment. The branch is applied environment after environment, each saved plan behind the
-/// approvals of its environment; a scheduled run takes the steps that are due, and is the whole controller. Sign-in is by the job's own
-/// token: no secret is stored. Without --write the files are printed.
+/// approvals of its environment; a scheduled run takes the steps that are due, and is the whole controller. Another one looks every day for
+/// drift, open gates and violations. Sign-in is by the job's own token: no secret is stored. Without --write the files are printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   aksgate pipeline github

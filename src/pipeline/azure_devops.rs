@@ -17,6 +17,10 @@ pub(super) fn files(wanted: Wanted<'_>) -> Vec<PipelineFile> {
             path: ".azure-pipelines/aksgate-apply.yml",
             text: apply(wanted),
         },
+        PipelineFile {
+            path: ".azure-pipelines/aksgate-watch.yml",
+            text: watch(wanted),
+        },
     ]
 }
 
@@ -55,6 +59,26 @@ fn apply(wanted: Wanted<'_>) -> String {
     for environment in environments {
         let stages = apply_stages(is_approved(environment));
         text.push_str(&of_environment(wanted, environment, &stages));
+    }
+    text
+}
+
+fn watch(wanted: Wanted<'_>) -> String {
+    let mut text = fill(WATCH_HEAD, &[("made-by", MADE_BY), ("branch", wanted.branch)]);
+    let command = |title: &str, condition: &str, script: &str| {
+        fill(
+            WATCH_STEP,
+            &[("title", title), ("condition", condition), ("script", script)],
+        )
+    };
+    let steps = [
+        command("Drift", "succeeded()", DRIFT),
+        command("Coverage", WATCHING, COVERAGE),
+        command("Compliance", WATCHING, COMPLIANCE),
+    ];
+    let job = fill(WATCH_JOB, &[("steps", &steps.concat()), ("watching", WATCHING)]);
+    for environment in in_order(wanted.estate) {
+        text.push_str(&of_environment(wanted, environment, &job));
     }
     text
 }
@@ -304,6 +328,113 @@ const FETCH_PLAN: &str = "- download: current
   displayName: Fetch the plan
   artifact: plan-@env@
 ";
+
+const WATCH_HEAD: &str = r"@made-by@
+#
+# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance. Nothing is written to Azure.
+# Where something drifted, or a gate is open that was closed, the job fails with exit code 2, after its reports are kept.
+# The service connection aksgate-plan, with workload identity federation, has the role Reader; nothing secret is stored.
+name: aksgate watch
+trigger: none
+pr: none
+schedules:
+  - cron: '43 5 * * *'
+    displayName: Look every day
+    branches:
+      include:
+        - @branch@
+    always: 'true'
+pool:
+  vmImage: ubuntu-24.04
+jobs:";
+
+/// What looks at an environment and keeps what it found. There is no last report before the first run, nor after one that could not look;
+/// then nothing is compared.
+const WATCH_JOB: &str = r#"
+  - job: watch_@word@
+    displayName: Watch @env@
+    timeoutInMinutes: '60'
+    steps:
+      @setup@
+      - task: DownloadPipelineArtifact@2
+        displayName: Fetch the last report
+        continueOnError: true
+        inputs:
+          buildType: specific
+          project: $(System.TeamProjectId)
+          definition: $(System.DefinitionId)
+          buildVersionToDownload: latestFromBranch
+          branchName: $(Build.SourceBranch)
+          allowPartiallySucceededBuilds: true
+          allowFailedBuilds: true
+          artifactName: compliance-@env@
+          targetPath: $(Pipeline.Workspace)/last
+      @steps@
+      - publish: @folder@/watch
+        displayName: Keep the reports
+        artifact: watch-@env@-$(System.JobAttempt)
+        condition: @watching@
+      - publish: @folder@/watch/compliance.json
+        displayName: Keep the report that the next run compares with
+        artifact: compliance-@env@
+        # A second attempt finds that of the first one here.
+        continueOnError: 'true'
+        condition: and(not(canceled()), eq(variables['compared'], 'true'))
+      - task: PublishBuildArtifacts@1
+        displayName: Keep the results of code analysis
+        inputs:
+          PathtoPublish: @folder@/watch-sarif
+          ArtifactName: CodeAnalysisLogs
+        condition: @watching@
+      - task: PublishTestResults@2
+        displayName: Show compliance among the tests
+        inputs:
+          testResultsFormat: JUnit
+          testResultsFiles: compliance.xml
+          searchFolder: $(System.DefaultWorkingDirectory)/@folder@/watch
+          testRunTitle: Compliance of @env@
+        condition: @watching@
+"#;
+
+/// One command. Those after the first run too where it found something, but not where it could not start.
+const WATCH_STEP: &str = r#"- task: AzureCLI@2
+  displayName: @title@
+  inputs:
+    azureSubscription: aksgate-plan@tenant@
+    scriptType: bash
+    scriptLocation: inlineScript
+    workingDirectory: @folder@
+    inlineScript: |
+      export AZURE_CLIENT_ID="$AZURESUBSCRIPTION_CLIENT_ID"
+      @script@
+  condition: @condition@
+  env:
+    AKSGATE_AUTH: azure-pipelines
+    SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+"#;
+
+const WATCHING: &str = "and(not(canceled()), eq(variables['watching'], 'true'))";
+
+const DRIFT: &str = r###"echo "##vso[task.setvariable variable=watching]true"
+mkdir -p watch watch-sarif
+aksgate drift @env@ --no-input --report json=watch/drift.json --report sarif=watch-sarif/drift-@env@.sarif
+"###;
+
+const COVERAGE: &str = r"aksgate coverage @env@ --no-input --report json=watch/coverage.json --report sarif=watch-sarif/coverage-@env@.sarif
+";
+
+/// A last report that is refused, since the environment has another scope now, is no reason to fail: then there is none.
+const COMPLIANCE: &str = r###"look() {
+  aksgate compliance @env@ --no-input --report json=watch/compliance.json --report junit=watch/compliance.xml \
+    --report sarif=watch-sarif/compliance-@env@.sarif "$@"
+}
+last=$PIPELINE_WORKSPACE/last/compliance.json
+code=0
+if [ -e "$last" ]; then look --baseline "$last" || code=$?; fi
+if [ ! -e watch/compliance.json ]; then code=0; look || code=$?; fi
+if [ "$code" -ne 0 ]; then exit "$code"; fi
+echo "##vso[task.setvariable variable=compared]true"
+"###;
 
 /// Fetches the estate, and aksgate itself: built once for each version.
 const SETUP: &str = r###"- checkout: self

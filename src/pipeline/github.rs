@@ -17,6 +17,10 @@ pub(super) fn files(wanted: Wanted<'_>) -> Vec<PipelineFile> {
             path: ".github/workflows/aksgate-apply.yml",
             text: apply(wanted),
         },
+        PipelineFile {
+            path: ".github/workflows/aksgate-watch.yml",
+            text: watch(wanted),
+        },
     ]
 }
 
@@ -59,6 +63,21 @@ fn apply(wanted: Wanted<'_>) -> String {
             environment,
             &apply_jobs(is_approved(environment)),
         ));
+    }
+    text
+}
+
+fn watch(wanted: Wanted<'_>) -> String {
+    let head = [("made-by", MADE_BY), ("defaults", &defaults(wanted.folder))];
+    let mut text = fill(WATCH_HEAD, &head);
+    // Reports name the files of the estate; code scanning looks for them from the repository's root.
+    let place = match wanted.folder {
+        "" => "",
+        _ => "sed --in-place 's#\"uri\": \"environments/#\"uri\": \"@folder@/environments/#' watch/*.sarif",
+    };
+    let jobs = fill(WATCH_JOBS, &[("place", place)]);
+    for environment in in_order(wanted.estate) {
+        text.push_str(&of_environment(wanted, environment, &jobs));
     }
     text
 }
@@ -272,6 +291,119 @@ const FETCH_PLAN: &str = "- name: Fetch the plan
     name: plan-@env@
     path: @folder@
 ";
+
+const WATCH_HEAD: &str = r"@made-by@
+#
+# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance. Nothing is written to Azure.
+# Where something drifted, or a gate is open that was closed, the job ends with exit code 2, after its reports are kept.
+# The variable AKSGATE_PLAN_CLIENT_ID names an application with the role Reader that trusts this repository's branch. A repository
+# without code scanning sets the variable AKSGATE_CODE_SCANNING to `off`.
+name: aksgate watch
+on:
+  schedule:
+    - cron: '43 5 * * *'
+  workflow_dispatch:
+permissions: {}
+concurrency:
+  group: aksgate-watch
+@defaults@
+jobs:";
+
+/// What looks at an environment and keeps what it found, and what shows that. What a further step after `Compliance` writes into `watch`
+/// is kept too. A last report that is refused, since the environment has another scope now, is no reason to fail: then there is none.
+/// What may write to code scanning signs in to nothing.
+const WATCH_JOBS: &str = r#"
+  watch-@env@:
+    runs-on: ubuntu-24.04
+    timeout-minutes: 60
+    permissions:
+      actions: read # the last report
+      contents: read
+      id-token: write
+    env:
+      AKSGATE_AUTH: github-oidc
+      AZURE_CLIENT_ID: ${{ vars.AKSGATE_PLAN_CLIENT_ID@tenant@ }}
+    outputs:
+      kept: ${{ steps.keep.outcome }}
+    steps:
+      @setup@
+      - name: Look for the last report
+        id: last
+        continue-on-error: true
+        env:
+          GH_TOKEN: ${{ github.token }}
+        run: |
+          newest='[.artifacts[] | select((.expired | not) and .workflow_run.head_branch == env.GITHUB_REF_NAME
+            and .workflow_run.head_repository_id == .workflow_run.repository_id)]
+            | "run=" + (max_by(.created_at).workflow_run.id // "" | tostring)'
+          gh api "repos/$GITHUB_REPOSITORY/actions/artifacts?name=compliance-@env@&per_page=100" --jq "$newest" >>"$GITHUB_OUTPUT"
+      - name: Fetch the last report
+        if: steps.last.outputs.run != ''
+        continue-on-error: true
+        uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
+        with:
+          name: compliance-@env@
+          path: @folder@/last
+          run-id: ${{ steps.last.outputs.run }}
+          github-token: ${{ github.token }}
+      - name: Drift
+        id: drift
+        run: |
+          mkdir -p watch
+          aksgate drift @env@ --no-input --report json=watch/drift.json --report sarif=watch/drift.sarif
+      - name: Coverage
+        if: ${{ !cancelled() && steps.drift.outcome != 'skipped' }}
+        run: aksgate coverage @env@ --no-input --report json=watch/coverage.json --report sarif=watch/coverage.sarif
+      - name: Compliance
+        id: compliance
+        if: ${{ !cancelled() && steps.drift.outcome != 'skipped' }}
+        run: |
+          look() { aksgate compliance @env@ --no-input --report json=watch/compliance.json --report sarif=watch/compliance.sarif "$@"; }
+          code=0
+          if [ -e last/compliance.json ]; then look --baseline last/compliance.json || code=$?; fi
+          if [ ! -e watch/compliance.json ]; then code=0; look || code=$?; fi
+          exit "$code"
+      - name: Keep the reports
+        id: keep
+        if: ${{ !cancelled() && steps.drift.outcome != 'skipped' }}
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: watch-@env@
+          path: @folder@/watch
+          if-no-files-found: error
+      - name: Keep the report that the next run compares with
+        if: ${{ !cancelled() && steps.compliance.outcome == 'success' }}
+        uses: actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2
+        with:
+          name: compliance-@env@
+          path: @folder@/watch/compliance.json
+
+  code-scanning-@env@:
+    needs: watch-@env@
+    if: ${{ !cancelled() && needs.watch-@env@.outputs.kept == 'success' && vars.AKSGATE_CODE_SCANNING != 'off' }}
+    runs-on: ubuntu-24.04
+    timeout-minutes: 15
+    permissions:
+      actions: read # private repositories ask for it
+      contents: read
+      security-events: write
+    steps:
+      - name: Fetch the reports
+        uses: actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0
+        with:
+          name: watch-@env@
+          path: watch
+      - name: Leave out what could not be read
+        # Code scanning closes what is no longer found.
+        working-directory: .
+        run: |
+          grep --files-with-matches '"executionSuccessful": false' watch/*.sarif | xargs --no-run-if-empty rm --verbose
+          @place@
+      - name: Show them under code scanning
+        uses: github/codeql-action/upload-sarif@5d4e8d1aca955e8d8589aabd499c5cae939e33c7 # v4.31.9
+        with:
+          sarif_file: watch
+"#;
 
 /// Fetches the estate, and aksgate itself: built once for each version.
 const SETUP: &str = r"- name: Fetch the estate

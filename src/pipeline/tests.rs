@@ -83,29 +83,54 @@ fn each_tenant_has_an_identity_of_its_own() {
 }
 
 #[test]
+fn each_environment_is_watched_whatever_becomes_of_the_others() {
+    let estate = estate(&[("a", ""), ("b-c", "promotesFrom: a\n")]);
+    for (host, starts) in [
+        (Host::GitHub, ["  watch-a:", "  watch-b-c:"]),
+        (Host::AzureDevOps, ["  - job: watch_a", "  - job: watch_b_c"]),
+    ] {
+        let text = &files(host, wanted(&estate, ""))[2].text;
+        for start in starts {
+            let job = text
+                .split("\n\n")
+                .find(|job| job.contains(start))
+                .unwrap_or_else(|| panic!("{text}"));
+            assert!(!job.contains("needs: ") && !job.contains("dependsOn: "), "{job}");
+        }
+    }
+}
+
+#[test]
+fn what_signs_in_may_not_write_to_code_scanning() {
+    let estate = estate(&[("a", ""), ("b-c", "")]);
+    for file in files(Host::GitHub, wanted(&estate, "")) {
+        let (_, jobs) = file.text.split_once("\njobs:").unwrap();
+        let rights = |job: &&str| (job.contains("id-token: write"), job.contains("security-events: write"));
+        let found: Vec<(bool, bool)> = jobs.split("\n\n").map(|job| rights(&job)).collect();
+        assert!(!found.contains(&(true, true)), "{}", file.path);
+        let scanning = found.iter().filter(|(_, scans)| *scans).count();
+        assert_eq!(
+            scanning,
+            if file.path.ends_with("watch.yml") { 2 } else { 0 },
+            "{}",
+            file.path
+        );
+    }
+}
+
+#[test]
 fn nothing_is_left_to_be_filled_in() {
     let estate = estate(&[("a", "advance: auto\n"), ("b-c", "promotesFrom: a\n")]);
     for host in [Host::GitHub, Host::AzureDevOps] {
         for folder in ["", "infra/gates"] {
             for file in files(host, wanted(&estate, folder)) {
-                for name in [
-                    "made-by",
-                    "branch",
-                    "paths",
-                    "defaults",
-                    "setup",
-                    "env",
-                    "word",
-                    "after",
-                    "tenant",
-                    "folder",
-                    "version",
-                    "environments",
-                ] {
-                    assert!(!file.text.contains(&format!("@{name}@")), "{name} in {}", file.text);
-                }
+                let words = file.text.split('@').skip(1);
+                let left =
+                    words.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+                assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{}", file.text);
                 assert!(file.text.starts_with(MADE_BY));
-                assert!(folder.is_empty() || file.text.contains("- infra/gates/environments"));
+                let starts_on = file.path.contains("watch") || file.text.contains("- infra/gates/environments");
+                assert!(folder.is_empty() || (file.text.contains(folder) && starts_on));
             }
         }
     }

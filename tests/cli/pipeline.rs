@@ -1,6 +1,7 @@
 //! `pipeline`, and what the tool does differently where a pipeline runs it.
 
 use super::harness::{Folder, Run};
+use serde_json::{Value, json};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -32,12 +33,9 @@ fn scripts(text: &str) -> Vec<String> {
 /// Runs a script as the service would, with aksgate on the path that speaks to the sandbox, and more variables.
 fn step(folder: &Folder, script: &str, variables: &[(&str, &str)]) -> Run {
     let programs = folder.path("programs");
-    if !programs.exists() {
-        fs::create_dir(&programs).unwrap();
+    if !folder.exists("programs/aksgate") {
         let shim = format!("#!/bin/sh\nexec {} --sandbox \"$@\"\n", env!("CARGO_BIN_EXE_aksgate"));
-        folder.write("programs/aksgate", shim);
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(programs.join("aksgate"), mode).unwrap();
+        program(folder, "aksgate", &shim);
     }
     let mut command = Command::new("/bin/bash");
     command
@@ -48,6 +46,14 @@ fn step(folder: &Folder, script: &str, variables: &[(&str, &str)]) -> Run {
         .envs(variables.iter().copied())
         .stdin(Stdio::null());
     Run::of(script, &command.output().unwrap())
+}
+
+/// Puts a program on the path of the scripts.
+fn program(folder: &Folder, name: &str, script: &str) {
+    let path = format!("programs/{name}");
+    folder.write(&path, script);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(folder.path(&path), mode).unwrap();
 }
 
 fn file(folder: &Folder, service: &str, name: &str) -> String {
@@ -146,6 +152,157 @@ fn the_steps_for_azure_devops_work_on_the_sandbox() {
         .prints(&["##vso[task.setvariable variable=pending;isOutput=true]false"]);
 }
 
+/// The part of a pipeline's file that is one job.
+fn job<'a>(text: &'a str, start: &str) -> &'a str {
+    let (_, rest) = text
+        .split_once(start)
+        .unwrap_or_else(|| panic!("no {start:?} in {text}"));
+    rest.split("\n\n").next().unwrap()
+}
+
+/// The scripts of a job that watches: what looks at Azure, and before it what looks for the last report, if a script does.
+fn looks(job: &str) -> Vec<String> {
+    let of_watch = |script: &String| !script.contains("cargo install") && !script.contains("prependpath");
+    scripts(job).into_iter().filter(of_watch).collect()
+}
+
+/// What somebody did by hand in the portal: a gate that was put at deny only records.
+fn open_a_gate(folder: &Folder) {
+    let found = folder.resources(|id, _| id.contains("policyassignments/pod-secur-00-"));
+    folder.tamper(&found[0].0, |assignment| {
+        let state = &mut assignment["properties"]["metadata"]["aksgateState"];
+        *state = state.as_str().unwrap().replace("audit", "deny").into();
+    });
+}
+
+/// The JSON reports of a watch, by name.
+fn reports(folder: &Folder) -> [Value; 3] {
+    ["drift", "coverage", "compliance"].map(|name| {
+        let report: Value = serde_json::from_str(&folder.read(&format!("watch/{name}.json"))).unwrap();
+        assert_eq!(report["command"], name);
+        report
+    })
+}
+
+#[test]
+fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
+    let folder = Folder::applied();
+    folder.run("sandbox advance 1d3h").expect(0);
+    let watch = file(&folder, "github", ".github/workflows/aksgate-watch.yml");
+    let [look, drift, coverage, compliance] = <[String; 4]>::try_from(looks(job(&watch, "\n  watch-dev:\n"))).unwrap();
+    let (outputs, summary) = (folder.path("outputs"), folder.path("summary.md"));
+    let variables = [
+        ("GITHUB_ACTIONS", "true"),
+        ("AKSGATE_AUTH", "github-oidc"),
+        ("GITHUB_OUTPUT", outputs.to_str().unwrap()),
+        ("GITHUB_REPOSITORY", "contoso/estate"),
+        ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+    ];
+    // The first run: nothing drifted, and there is no last report.
+    for script in [&drift, &coverage, &compliance] {
+        step(&folder, script, &variables).expect(0);
+    }
+    let [_, _, first] = reports(&folder);
+    assert_eq!(first["environments"][0]["baseline"], Value::Null);
+    // The second one finds it as an artifact.
+    let gh = "#!/bin/sh\ncase \"$2\" in repos/contoso/estate/actions/artifacts\\?name=compliance-dev\\&*) echo run=7;; esac\n";
+    program(&folder, "gh", gh);
+    step(&folder, &look, &variables).expect(0);
+    assert_eq!(folder.read("outputs"), "run=7\n");
+    fs::create_dir(folder.path("last")).unwrap();
+    fs::rename(
+        folder.path("watch/compliance.json"),
+        folder.path("last/compliance.json"),
+    )
+    .unwrap();
+    fs::remove_dir_all(folder.path("watch")).unwrap();
+    open_a_gate(&folder);
+    step(&folder, &drift, &variables).expect(2);
+    step(&folder, &coverage, &variables).expect(2);
+    step(&folder, &compliance, &variables).expect(0);
+    let [drifted, open, second] = reports(&folder);
+    assert_eq!(
+        (&drifted["outcome"], &open["outcome"]),
+        (&json!("drift"), &json!("open"))
+    );
+    assert_eq!(second["environments"][0]["baseline"], first["environments"][0]["time"]);
+    for name in ["drift", "coverage", "compliance"] {
+        assert!(
+            folder.read(&format!("watch/{name}.sarif")).contains("\"2.1.0\""),
+            "{name}"
+        );
+    }
+    // Code scanning closes what is no longer found: what was not looked at is not shown to it.
+    folder.write("watch/other.sarif", "{\n  \"executionSuccessful\": false\n}\n");
+    let [leave_out] = <[String; 1]>::try_from(looks(job(&watch, "\n  code-scanning-dev:\n"))).unwrap();
+    step(&folder, &leave_out, &[]).expect(0);
+    let left = fs::read_dir(folder.path("watch")).unwrap().count();
+    assert!(
+        !folder.exists("watch/other.sarif") && left == 6,
+        "{left} files are left"
+    );
+    let summary = folder.read("summary.md");
+    for heading in ["Drift of dev", "Coverage of dev", "Compliance of dev"] {
+        assert_eq!(summary.matches(heading).count(), 2, "{heading} in {summary}");
+    }
+    // A report of another scope is no baseline, and then there is none.
+    folder.edit(
+        "last/compliance.json",
+        "\"scope\": \"subscriptions/0a",
+        "\"scope\": \"subscriptions/ff",
+    );
+    folder.remove("watch/compliance.json");
+    step(&folder, &compliance, &variables)
+        .expect(0)
+        .says(&["cannot be used as a baseline"]);
+    let [.., third] = reports(&folder);
+    assert_eq!(third["environments"][0]["baseline"], Value::Null);
+}
+
+#[test]
+fn the_watch_for_azure_devops_fails_where_something_drifted_and_keeps_every_report() {
+    let folder = Folder::applied();
+    folder.run("sandbox advance 1d3h").expect(0);
+    let watch = file(&folder, "azure-devops", ".azure-pipelines/aksgate-watch.yml");
+    let [drift, coverage, compliance] = <[String; 3]>::try_from(looks(job(&watch, "- job: watch_dev\n"))).unwrap();
+    let temporary = folder.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let workspace = folder.path("");
+    let variables = [
+        ("TF_BUILD", "True"),
+        ("AKSGATE_AUTH", "azure-pipelines"),
+        ("AGENT_TEMPDIRECTORY", temporary.to_str().unwrap()),
+        ("PIPELINE_WORKSPACE", workspace.to_str().unwrap()),
+    ];
+    let (watching, compared) = (
+        "##vso[task.setvariable variable=watching]true",
+        "##vso[task.setvariable variable=compared]true",
+    );
+    step(&folder, &drift, &variables).expect(0).prints(&[watching]);
+    step(&folder, &compliance, &variables).expect(0).prints(&[compared]);
+    fs::create_dir(folder.path("last")).unwrap();
+    fs::rename(
+        folder.path("watch/compliance.json"),
+        folder.path("last/compliance.json"),
+    )
+    .unwrap();
+    open_a_gate(&folder);
+    step(&folder, &drift, &variables).expect(2).prints(&[watching]);
+    step(&folder, &coverage, &variables).expect(2);
+    step(&folder, &compliance, &variables).expect(0).prints(&[compared]);
+    let [.., second] = reports(&folder);
+    assert_ne!(second["environments"][0]["baseline"], Value::Null);
+    assert!(folder.read("watch/compliance.xml").contains("<testsuites"));
+    for name in ["drift", "coverage", "compliance"] {
+        assert!(folder.exists(&format!("watch-sarif/{name}-dev.sarif")), "{name}");
+    }
+    // Where nothing can be read there is nothing to compare with next time.
+    folder.edit("environments/dev.yaml", "scope: ", "scope: subscriptions/x");
+    folder.remove("watch/compliance.json");
+    let run = step(&folder, &compliance, &variables).expect(1);
+    assert!(!run.stdout.contains(compared), "{}", run.stdout);
+}
+
 /// An expression in a script is replaced by text before a shell reads it: whoever chooses that text chooses what runs.
 #[test]
 fn no_script_holds_an_expression() {
@@ -208,6 +365,12 @@ fn an_estate_in_a_folder_of_its_repository_is_found_there() {
     ] {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }
+    let watch = folder.read(".github/workflows/aksgate-watch.yml");
+    let scripts = looks(job(&watch, "\n  code-scanning-dev:\n"));
+    folder.write("watch/drift.sarif", "{\"uri\": \"environments/dev.yaml\"}\n");
+    step(&folder, &scripts[0], &[]).expect(0);
+    let moved = folder.read("watch/drift.sarif");
+    assert_eq!(moved, "{\"uri\": \"infra/gates/environments/dev.yaml\"}\n");
     folder.run("init odd$(x)/gates").expect(0);
     folder
         .run("-C odd$(x)/gates pipeline github --write")
