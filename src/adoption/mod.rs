@@ -223,7 +223,7 @@ fn defender(field: Field<'_>, adopted: &mut Adopted) {
     if first.pointer("/properties/pricingTier").and_then(Value::as_str) != Some("Standard") {
         adopted.left.push(Left {
             subject,
-            reason: "is off: nothing looks at run time; `defender` turns it on".to_owned(),
+            reason: "nothing looks at run time while it is off; `defender` turns it on".to_owned(),
         });
         return;
     }
@@ -266,7 +266,10 @@ fn clusters(field: Field<'_>, adopted: &mut Adopted) {
     if !without.is_empty() {
         let some: Vec<String> = without.iter().take(5).map(|name| format!("`{name}`")).collect();
         adopted.left.push(Left {
-            subject: format!("{} clusters without the Azure Policy add-on", without.len()),
+            subject: match without.len() {
+                1 => "1 cluster without the Azure Policy add-on".to_owned(),
+                count => format!("{count} clusters without the Azure Policy add-on"),
+            },
             reason: format!(
                 "no gate acts there ({}{}); `policyAddon: {{mode: manage}}` turns it on",
                 some.join(", "),

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::render::Renderer;
 use crate::view::diagnostics;
 use crate::view::printer::Format;
-use crate::view::text::{markdown, plain};
+use crate::view::text::{counted, markdown, plain};
 use serde_json::{Value, json};
 
 /// Check the estate's files, without calling Azure
@@ -37,13 +37,14 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
         .count();
     let exit = if errors > 0 { Exit::Failed } else { Exit::Done };
     let printer = &context.printer;
-    let counts = checked.loaded.as_ref().map(|(estate, _)| {
-        let gates: usize = estate
-            .environments
-            .values()
-            .map(|environment| environment.gates.len())
-            .sum();
-        (estate.environments.len(), gates, estate.initiatives.len())
+    let valid = checked.loaded.as_ref().filter(|_| errors == 0).map(|(estate, _)| {
+        let gates = estate.environments.values().map(|environment| environment.gates.len());
+        format!(
+            "The estate is valid: {} with {}, {}.",
+            counted(estate.environments.len(), "environment"),
+            counted(gates.sum(), "gate"),
+            counted(estate.initiatives.len(), "initiative")
+        )
     });
     let unenforced = checked
         .loaded
@@ -68,10 +69,13 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
             printer.data(&crate::view::text::json(&document));
         }
         Format::Markdown => {
-            printer.data(&format!(
-                "## Estate: {}\n",
-                if errors > 0 { "mistakes found" } else { "valid" }
-            ));
+            printer.data(match errors {
+                0 => "## Estate: valid\n\n",
+                _ => "## Estate: mistakes found\n\n",
+            });
+            if let Some(valid) = &valid {
+                printer.data(&format!("{valid}\n\n"));
+            }
             for found in &checked.diagnostics {
                 let place = found
                     .span
@@ -91,6 +95,9 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
                     markdown(&found.file),
                     markdown(&text)
                 ));
+                for hint in &found.hints {
+                    printer.data(&format!("  - hint: {}", markdown(hint)));
+                }
             }
             for (initiative, reference, reason) in &unenforced {
                 printer.data(&format!(
@@ -105,10 +112,8 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, CommandError>
             if !checked.diagnostics.is_empty() {
                 printer.error(&context.diagnostics(&checked.diagnostics, &checked.files));
             }
-            if let Some((environments, gates, initiatives)) = counts.filter(|_| errors == 0) {
-                printer.data(&format!(
-                    "The estate is valid: {environments} environments with {gates} gates, {initiatives} initiatives."
-                ));
+            if let Some(valid) = &valid {
+                printer.data(valid);
             }
             for (initiative, reference, reason) in &unenforced {
                 printer.data(&format!(

@@ -55,6 +55,10 @@ impl Status {
             Status::Error(_) => "error",
         }
     }
+
+    fn words(&self) -> String {
+        self.name().replace('-', " ")
+    }
 }
 
 fn counts(progress: &Progress) -> String {
@@ -140,7 +144,7 @@ pub fn human(remediation: &Remediation, layout: Layout) -> String {
     page.put(2, 4, &settings(&remediation.settings));
     for row in &remediation.rows {
         page.out.push('\n');
-        let head = format!("{} {}: {}", row.task.gate, row.task.member, row.status.name());
+        let head = format!("{} {}: {}", row.task.gate, row.task.member, row.status.words());
         page.painted(2, 4, &head, &|line| match &row.status {
             Status::Planned => paint.bold(line),
             Status::Known(progress) if progress.state == State::Succeeded => paint.good(line),
@@ -184,7 +188,7 @@ pub fn to_markdown(remediation: &Remediation) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "## Remediation of {}\n\n**{}**\n\n{}.",
+        "## Remediation of {}\n\n**{}**\n\nSettings: {}.",
         markdown(&remediation.environment),
         markdown(&closing(remediation)),
         markdown(&settings(&remediation.settings))
@@ -206,7 +210,7 @@ pub fn to_markdown(remediation: &Remediation) -> String {
             "| {} | {} | {} | {} | {} |",
             markdown(&row.task.gate),
             markdown(&row.task.member),
-            row.status.name(),
+            row.status.words(),
             markdown(&detail),
             code(&row.name)
         );
@@ -353,7 +357,7 @@ mod tests {
         let text = human(&remediation("x"), layout);
         for line in [
             "  what Azure knows as non-compliant; at most 500 resources; 10 at a time; no more begun once over 10 % have failed",
-            "  fleet x: to-start",
+            "  fleet x: to start",
             "    2 of 5 deployed, 1 failed",
             "    2 of 5 deployed, 1 failed, 2 not begun",
             "    x: no code: x",

@@ -57,8 +57,23 @@ pub fn json(document: &Value) -> String {
     out
 }
 
-/// Returns text that Markdown and HTML show as it is, fit for a table cell.
+/// Returns text that Markdown shows as it is, fit for a table cell; what stands between a pair of backticks, as names do, is code.
 pub fn markdown(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // Where not every backtick has its partner, or nothing stands between two, they mean something else.
+    let inner = || parts.iter().skip(1).step_by(2);
+    if parts.len() % 2 == 0 || inner().any(|part| part.trim().is_empty()) {
+        return shown(text);
+    }
+    let part = |(at, part): (usize, &&str)| match at % 2 {
+        0 => shown(part),
+        _ => code(part),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+/// Returns text that Markdown and HTML show as it is.
+fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {
@@ -105,6 +120,14 @@ pub fn value(value: &Value) -> String {
     }
 }
 
+/// Returns a number with what is counted, such as `1 cluster` and `2 clusters`.
+pub fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
 /// Returns how many columns a text takes, one a character.
 pub fn columns(text: &str) -> usize {
     text.chars().count()
@@ -131,7 +154,10 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
         }
         while columns(&line) + columns(word.trim_end()) > width {
             let room = width.saturating_sub(columns(&line)).max(1);
-            let cut = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
+            let most = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
+            // The id of a resource is read part by part.
+            let slash = word.get(..most).and_then(|head| head.rfind('/'));
+            let cut = slash.filter(|at| *at >= most / 2).map_or(most, |at| at + 1);
             let (head, tail) = word.split_at(cut);
             line.push_str(head);
             lines.push(std::mem::replace(&mut line, margin.clone()));
@@ -195,7 +221,9 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor_or_opens_a_tag() {
         assert_eq!(plain("a\u{1b}[31mb\r\u{202e}"), "a\\u{1b}[31mb\\u{d}\\u{202e}");
-        assert_eq!(markdown("<b>|`x`"), "&lt;b&gt;\\|\\`x\\`");
+        assert_eq!(markdown("<b>|x_y"), "&lt;b&gt;\\|x\\_y");
+        assert_eq!(markdown("the <b> `x_y|z`"), "the &lt;b&gt; `x_y\\|z`");
+        assert_eq!(markdown("one ` alone, or ``two``"), "one \\` alone, or \\`\\`two\\`\\`");
         assert_eq!(code("a`b"), "`` a`b ``");
         assert_eq!(code(""), "`  `", "two backticks alone would open a span");
         assert_eq!(plain("a\u{200b}b\u{2028}c\u{9b}31m"), "a\\u{200b}b\\u{2028}c\\u{9b}31m");
@@ -225,6 +253,7 @@ mod tests {
     fn long_text_is_wrapped_with_an_indent() {
         assert_eq!(wrap("one two three four", 9, 2), ["one two", "  three", "  four"]);
         assert_eq!(wrap("abcdefghij", 4, 0), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("abc/defgh/ij", 6, 2), ["abc/", "  defg", "  h/ij"]);
     }
 
     proptest! {

@@ -174,7 +174,7 @@ fn a_judgement_for_a_pull_request() {
 
     <details><summary>1 document skipped: no Kubernetes objects</summary>
 
-    - `values.yaml:7`: it has no \`kind\`
+    - `values.yaml:7`: it has no `kind`
 
     </details>
 
