@@ -8,7 +8,6 @@ use crate::model::ResourceId;
 use crate::observe::{egress_clusters, firewall_rules};
 use crate::store;
 use crate::view::egress::{self as view, Checked, Egress, Language};
-use crate::view::page::Layout;
 use crate::view::printer::{Format, Verbosity};
 use crate::view::text::json;
 use std::path::{Path as FilePath, PathBuf};
@@ -127,11 +126,11 @@ fn print(context: &Context, args: &Args, egress: &Egress<'_>, (outcome, exit): (
     }
     match printer.format {
         Format::Human => {
-            let layout = Layout {
-                paint: printer.out,
-                width: printer.width,
-            };
-            printer.data(&view::human(egress, layout, printer.verbosity == Verbosity::Verbose));
+            printer.data(&view::human(
+                egress,
+                printer.layout(),
+                printer.verbosity == Verbosity::Verbose,
+            ));
         }
         Format::Markdown => printer.data(&view::to_markdown(egress)),
         Format::Json => printer.data(&json(&view::to_json(egress, outcome, exit.code()))),

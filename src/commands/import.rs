@@ -75,7 +75,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     };
     let printer = &context.printer;
     match printer.format {
-        Format::Human => printer.data(&view::human(&shown, printer.out, printer.width)),
+        Format::Human => printer.data(&view::human(&shown, printer.layout())),
         Format::Markdown => printer.data(&view::to_markdown(&shown)),
         Format::Json => printer.data(&json(&view::to_json(&shown))),
     }

@@ -100,7 +100,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
 fn print(context: &Context, page: &dyn view::Page, outcome: &str, exit: Exit) {
     let printer = &context.printer;
     match printer.format {
-        Format::Human => printer.data(&page.human(printer.out, printer.width)),
+        Format::Human => printer.data(&page.human(printer.layout())),
         Format::Markdown => printer.data(&page.to_markdown()),
         Format::Json => printer.data(&json(&page.to_json(outcome, exit.code()))),
     }

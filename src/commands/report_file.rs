@@ -86,9 +86,8 @@ impl Forms<'_> {
     /// Prints the form that was asked for, adds to the summary of a pipeline's job, and writes the files.
     pub(super) fn tell(&self, context: &Context, files: &[ReportFile]) -> Result<(), CommandError> {
         let printer = &context.printer;
-        let (paint, width) = (printer.out, printer.width);
         printer.data(&match printer.format {
-            Format::Human => (self.human)(Layout { paint, width }),
+            Format::Human => (self.human)(printer.layout()),
             Format::Markdown => (self.markdown)(),
             Format::Json => json(&(self.document)()),
         });

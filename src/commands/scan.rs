@@ -117,7 +117,7 @@ async fn scan(
     };
     let printer = &context.printer;
     match printer.format {
-        Format::Human => printer.data(&view::human(&scan, printer.out, printer.width)),
+        Format::Human => printer.data(&view::human(&scan, printer.layout())),
         Format::Markdown => printer.data(&view::to_markdown(&scan)),
         Format::Json => printer.data(&json(&view::to_json(&scan, outcome, exit.code()))),
     }

@@ -2,7 +2,7 @@
 
 use super::page::{Layout, Page};
 use super::sarif::{self, Found, Level, Rule};
-use super::text::{code, markdown};
+use super::text::{code, counted, markdown};
 use crate::coverage::{Cell, Engines, Reason, State};
 use crate::model::Timestamp;
 use serde_json::{Value, json};
@@ -81,13 +81,6 @@ impl Covered {
     /// Returns how many gates were closed at a cluster and nobody can say that they are.
     pub fn doubts(&self) -> usize {
         self.cells().filter(|(.., cell)| cell.is_doubtful()).count()
-    }
-}
-
-fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
     }
 }
 
@@ -192,20 +185,12 @@ fn closing(read: &Covered) -> String {
 /// Returns the environments for a terminal.
 pub fn human(environments: &[Environment], layout: Layout) -> String {
     let mut page = Page::new(layout);
-    for (at, environment) in environments.iter().enumerate() {
-        if at > 0 {
-            page.out.push('\n');
-        }
-        page.heading(&format!("Coverage of {}", environment.name));
-        page.put(2, 4, &format!("scope {}", environment.scope));
-        let read = match &environment.read {
-            Err(why) => {
-                page.painted(2, 4, &format!("not read: {why}"), &|line| layout.paint.bad(line));
-                continue;
-            }
-            Ok(read) => read,
-        };
-        page.put(2, 4, &format!("at {}, {}", read.endpoint, read.time));
+    for environment in environments {
+        let heading = format!("Coverage of {}", environment.name);
+        let read = page.environment(&heading, &environment.scope, &environment.read, |read| {
+            (&read.endpoint, read.time)
+        });
+        let Some(read) = read else { continue };
         page.out.push('\n');
         for gate in &read.gates {
             page.put(2, 4, &format!("{}: {}", gate.name, gate.position));

@@ -2,7 +2,7 @@
 
 use super::page::{Layout, Page};
 use super::sarif::{self, Found, Level, Rule};
-use super::text::{code, markdown, value};
+use super::text::{code, counted, markdown, value};
 use crate::drift::{Cause, Drift, Field, What, Writer};
 use crate::kinds::Direction;
 use crate::model::Timestamp;
@@ -43,13 +43,6 @@ impl Comparison {
     }
 }
 
-fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
-}
-
 /// Returns what a difference is of, such as `policy assignment pod-secur-00-…`.
 fn title(drift: &Drift) -> String {
     match drift.kind {
@@ -77,8 +70,8 @@ fn cause(cause: Cause) -> &'static str {
 
 fn writer(writer: &Writer) -> String {
     match writer.at {
-        Some(at) => format!("last written by {} on {at}", writer.by),
-        None => format!("last written by {}", writer.by),
+        Some(at) => format!("by {} on {at}", writer.by),
+        None => format!("by {}", writer.by),
     }
 }
 
@@ -120,20 +113,12 @@ fn closing(read: &Comparison) -> String {
 /// Returns the environments for a terminal.
 pub fn human(environments: &[Environment], layout: Layout) -> String {
     let mut page = Page::new(layout);
-    for (at, environment) in environments.iter().enumerate() {
-        if at > 0 {
-            page.out.push('\n');
-        }
-        page.heading(&format!("Drift of {}", environment.name));
-        page.put(2, 4, &format!("scope {}", environment.scope));
-        let read = match &environment.read {
-            Err(why) => {
-                page.painted(2, 4, &format!("not read: {why}"), &|line| layout.paint.bad(line));
-                continue;
-            }
-            Ok(read) => read,
-        };
-        page.put(2, 4, &format!("at {}, {}", read.endpoint, read.time));
+    for environment in environments {
+        let heading = format!("Drift of {}", environment.name);
+        let read = page.environment(&heading, &environment.scope, &environment.read, |read| {
+            (&read.endpoint, read.time)
+        });
+        let Some(read) = read else { continue };
         let (drift, waiting): (Vec<&Drift>, Vec<&Drift>) = read.drift.iter().partition(|drift| drift.counts());
         for drift in drift {
             page.out.push('\n');
@@ -178,7 +163,7 @@ fn one(page: &mut Page, drift: &Drift) {
     }
     page.put(4, 6, cause(drift.cause));
     if let Some(found) = &drift.writer {
-        page.put(4, 6, &writer(found));
+        page.put(4, 6, &format!("last written {}", writer(found)));
     }
     for found in &drift.fields {
         page.put(6, 8, &field(found));
@@ -315,7 +300,11 @@ pub fn to_sarif(environments: &[Environment]) -> Value {
 
 fn result(drift: &Drift) -> Found {
     let details = drift.fields.iter().map(field).chain(drift.remarks.iter().cloned());
-    let details: Vec<String> = details.chain(drift.writer.iter().map(writer)).collect();
+    let written = drift
+        .writer
+        .iter()
+        .map(|found| format!("last written {}", writer(found)));
+    let details: Vec<String> = details.chain(written).collect();
     let paths: Vec<&str> = drift.fields.iter().map(|field| field.path.as_str()).collect();
     Found {
         rule: id(drift.what),

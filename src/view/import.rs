@@ -1,6 +1,7 @@
 //! What an import made of a brownfield, and what it left.
 
-use super::text::{Paint, code, markdown, plain, wrap};
+use super::page::{Layout, Page};
+use super::text::{code, markdown};
 use crate::adoption::{AdoptedGate, Left};
 use serde_json::{Value, json};
 
@@ -28,36 +29,27 @@ impl Imported<'_> {
 }
 
 /// Returns the import for a person.
-pub fn human(shown: &Imported<'_>, paint: Paint, width: usize) -> String {
-    let mut text = String::new();
-    let mut line = |indent: usize, line: &str| {
-        for line in wrap(line, width, indent) {
-            text.push_str(&line);
-            text.push('\n');
-        }
-    };
-    line(0, &paint.bold("Written"));
+pub fn human(shown: &Imported<'_>, layout: Layout) -> String {
+    let mut page = Page::new(layout);
+    page.heading("Written");
     for file in &shown.files {
-        line(2, &format!("  {file}"));
+        page.put(2, 4, file);
     }
-    line(0, &paint.bold("Gates, each at off"));
+    page.heading("Gates, each at off");
     for gate in shown.gates {
-        line(
-            4,
-            &format!("  {} from assignment {}", gate.name, plain(&gate.assignment)),
-        );
+        page.put(2, 4, &format!("{} from assignment {}", gate.name, gate.assignment));
     }
     if shown.gates.is_empty() {
-        line(2, "  none");
+        page.put(2, 4, "none");
     }
     if !shown.left.is_empty() {
-        line(0, &paint.bold("Not in these files"));
+        page.heading("Not in these files");
     }
     for left in shown.left {
-        line(4, &format!("  {}: {}", plain(&left.subject), plain(&left.reason)));
+        page.put(2, 4, &format!("{}: {}", left.subject, left.reason));
     }
-    line(0, &shown.closing());
-    text
+    page.put(0, 0, &shown.closing());
+    page.out
 }
 
 /// Returns the import as Markdown.
@@ -66,7 +58,10 @@ pub fn to_markdown(shown: &Imported<'_>) -> String {
     for file in &shown.files {
         text.push_str(&format!("- {}\n", code(file)));
     }
-    text.push_str("\n| Gate, at off | From assignment |\n|---|---|\n");
+    text.push_str(match shown.gates.is_empty() {
+        true => "\nNo gates.\n",
+        false => "\n| Gate, at off | From assignment |\n|---|---|\n",
+    });
     for gate in shown.gates {
         text.push_str(&format!(
             "| {} | {} |\n",

@@ -1,5 +1,6 @@
 //! A page of text for a terminal in the making: headings, labelled lines and wrapped text.
 
+use crate::model::Timestamp;
 use crate::view::text::{Paint, columns, plain, wrap};
 use std::fmt::Write as _;
 
@@ -56,6 +57,33 @@ impl Page {
         let paint = self.layout.paint;
         for line in lines(text, self.layout.width, 2) {
             let _ = writeln!(self.out, "{}", paint.bold(&line));
+        }
+    }
+
+    /// Begins the part of an environment: a heading, its scope, and what was asked and when; or why it could not be read.
+    pub fn environment<'r, T>(
+        &mut self,
+        heading: &str,
+        scope: &str,
+        read: &'r Result<T, String>,
+        asked: impl Fn(&'r T) -> (&'r str, Timestamp),
+    ) -> Option<&'r T> {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+        self.heading(heading);
+        self.put(2, 4, &format!("scope {scope}"));
+        match read {
+            Err(why) => {
+                let paint = self.layout.paint;
+                self.painted(2, 4, &format!("not read: {why}"), &|line| paint.bad(line));
+                None
+            }
+            Ok(read) => {
+                let (endpoint, time) = asked(read);
+                self.put(2, 4, &format!("at {endpoint}, {time}"));
+                Some(read)
+            }
         }
     }
 

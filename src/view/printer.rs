@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error. A reader that went away is not an error.
 
+use super::page::Layout;
 use super::service::{Annotation, Service};
 use super::text::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -85,6 +86,14 @@ impl Printer {
             width: if out { size.unwrap_or(80).max(20) } else { 0 },
             service: None,
             reader_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns how a page is laid out on standard output.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            paint: self.out,
+            width: self.width,
         }
     }
 

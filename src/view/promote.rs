@@ -1,6 +1,7 @@
 //! A promotion as text for a terminal, as Markdown, and as JSON.
 
-use super::text::{Paint, code, columns, markdown, plain, wrap};
+use super::page::{self, Layout};
+use super::text::{code, markdown, plain};
 use crate::model::{Period, Timestamp};
 use crate::promotion::{Difference, Heard, Promotion, Proof, Verdict};
 use crate::yaml::{self, Node};
@@ -12,7 +13,7 @@ use std::path::Path;
 /// Something that can be shown in each form.
 pub trait Page {
     /// Returns the text for a terminal.
-    fn human(&self, paint: Paint, width: usize) -> String;
+    fn human(&self, layout: Layout) -> String;
     /// Returns the text for a pull request or a job summary.
     fn to_markdown(&self) -> String;
     /// Returns the JSON document.
@@ -168,40 +169,29 @@ impl Shown {
 }
 
 impl Page for Shown {
-    fn human(&self, paint: Paint, width: usize) -> String {
-        let mut out = String::new();
-        put(
-            &mut out,
-            width,
-            0,
-            &format!("Promotion from {} to {}", self.from, self.to),
-            &|line| paint.bold(line),
-        );
+    fn human(&self, layout: Layout) -> String {
+        let mut page = page::Page::new(layout);
+        let paint = layout.paint;
+        page.heading(&format!("Promotion from {} to {}", self.from, self.to));
         if let Some(proven) = &self.proven {
-            put(
-                &mut out,
-                width,
-                2,
-                &format!("{} by its proof: {proven}", self.from),
-                &str::to_owned,
-            );
+            page.put(2, 4, &format!("{} by its proof: {proven}", self.from));
         }
         for row in &self.rows {
-            out.push('\n');
+            page.out.push('\n');
             let painted = |line: &str| match row.promotion.verdict {
                 Verdict::Ready => paint.good(line),
                 Verdict::Refused => paint.bad(line),
                 Verdict::NotYet => paint.notice(line),
                 Verdict::Nothing => paint.faint(line),
             };
-            put(&mut out, width, 0, &Shown::title(row), &painted);
+            page.painted(0, 2, &Shown::title(row), &painted);
             for line in self.about(row) {
-                put(&mut out, width, 2, &line, &str::to_owned);
+                page.put(2, 4, &line);
             }
         }
         let lines = diff(&self.file, &self.before, &self.after);
         if !lines.is_empty() {
-            out.push('\n');
+            page.out.push('\n');
         }
         for line in lines {
             let painted = match line.chars().next() {
@@ -209,11 +199,11 @@ impl Page for Shown {
                 Some('-') => paint.bad(&line),
                 _ => line.clone(),
             };
-            let _ = writeln!(out, "{painted}");
+            let _ = writeln!(page.out, "{painted}");
         }
-        out.push('\n');
-        put(&mut out, width, 0, &self.closing(), &|line| paint.bold(line));
-        out
+        page.out.push('\n');
+        page.painted(0, 2, &self.closing(), &|line| paint.bold(line));
+        page.out
     }
 
     fn to_markdown(&self) -> String {
@@ -319,10 +309,10 @@ impl Written {
 }
 
 impl Page for Written {
-    fn human(&self, _: Paint, width: usize) -> String {
-        let mut out = String::new();
-        put(&mut out, width, 0, &self.text(), &str::to_owned);
-        out
+    fn human(&self, layout: Layout) -> String {
+        let mut page = page::Page::new(layout);
+        page.put(0, 2, &self.text());
+        page.out
     }
 
     fn to_markdown(&self) -> String {
@@ -341,18 +331,5 @@ impl Page for Written {
             "expires": self.proof.expires.to_string(),
             "gates": self.proof.gates.keys().collect::<Vec<_>>(),
         })
-    }
-}
-
-fn put(out: &mut String, width: usize, indent: usize, text: &str, painted: &dyn Fn(&str) -> String) {
-    let room = if width == 0 {
-        0
-    } else {
-        width.saturating_sub(indent).max(16)
-    };
-    for line in wrap(&plain(text), room, 2) {
-        let text = line.trim_start();
-        let margin = indent + columns(&line) - columns(text);
-        let _ = writeln!(out, "{:margin$}{}", "", painted(text));
     }
 }

@@ -1,7 +1,7 @@
 //! What Defender for Cloud says of clusters, for a terminal, as Markdown, and as JSON.
 
 use super::page::{Layout, Page};
-use super::text::{code, markdown};
+use super::text::{code, counted, markdown};
 use crate::model::Timestamp;
 use crate::runtime::{Image, Plan, Runtime, Sensor, Severity, Sort, Threshold};
 use serde_json::{Value, json};
@@ -35,24 +35,22 @@ pub struct Read {
     pub runtime: Runtime,
 }
 
-fn words(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Alerts => "open alerts",
-        Sort::Recommendations => "recommendations not followed",
-        Sort::Images => "vulnerable images",
-        Sort::Watch => "blind spots",
-    }
-}
-
 /// The findings that count for a threshold, as a sentence; none if none do.
 fn over(runtime: &Runtime, threshold: &Threshold) -> Option<String> {
-    let counts: Vec<String> = runtime
-        .over(threshold)
-        .into_iter()
-        .map(|(sort, count)| format!("{count} {}", words(sort)))
-        .collect();
+    let words = |(sort, count): (Sort, usize)| match (sort, count) {
+        (Sort::Alerts, count) => counted(count, "open alert"),
+        // Each is listed once with its clusters, and counted as it is listed.
+        (Sort::Recommendations, _) => {
+            let titles = by_title(runtime).into_iter();
+            let titles = titles.filter(|(severity, ..)| *severity >= threshold.severity);
+            format!("{} not followed", counted(titles.count(), "recommendation"))
+        }
+        (Sort::Images, count) => counted(count, "vulnerable image"),
+        (Sort::Watch, count) => counted(count, "blind spot"),
+    };
+    let counts: Vec<String> = runtime.over(threshold).into_iter().map(words).collect();
     let severity = threshold.severity.name();
-    (!counts.is_empty()).then(|| format!("over the threshold `{severity}`: {}", counts.join(", ")))
+    (!counts.is_empty()).then(|| format!("Over the threshold `{severity}`: {}.", counts.join(", ")))
 }
 
 fn severities(all: impl Iterator<Item = Severity>) -> String {
@@ -123,31 +121,16 @@ fn about(image: &Image, most: usize) -> String {
 pub fn human(environments: &[Environment], threshold: Option<&Threshold>, layout: Layout, verbose: bool) -> String {
     let mut page = Page::new(layout);
     let most = if verbose { usize::MAX } else { NAMED };
-    for (at, environment) in environments.iter().enumerate() {
-        if at > 0 {
+    for environment in environments {
+        let heading = format!("Run time of {}", environment.name);
+        let read = page.environment(&heading, &environment.scope, &environment.read, |read| {
+            (&read.endpoint, read.time)
+        });
+        let Some(read) = read else { continue };
+        human_of(&mut page, &read.runtime, most);
+        if let Some(over) = threshold.and_then(|threshold| over(&read.runtime, threshold)) {
             page.out.push('\n');
-        }
-        page.heading(&format!("Run time of {}", environment.name));
-        page.put(2, 4, &format!("scope {}", environment.scope));
-        match &environment.read {
-            Err(why) => page.painted(2, 4, &format!("not read: {why}"), &|line| layout.paint.bad(line)),
-            Ok(read) => {
-                page.put(2, 4, &format!("at {}, {}", read.endpoint, read.time));
-                human_of(&mut page, &read.runtime, most);
-                if let Some(over) = threshold.and_then(|threshold| over(&read.runtime, threshold)) {
-                    page.out.push('\n');
-                    page.painted(
-                        0,
-                        2,
-                        &format!(
-                            "{}{}.",
-                            over.get(..1).unwrap_or_default().to_uppercase(),
-                            over.get(1..).unwrap_or_default()
-                        ),
-                        &|line| layout.paint.bold(line),
-                    );
-                }
-            }
+            page.painted(0, 2, &over, &|line| layout.paint.bold(line));
         }
     }
     page.out
@@ -493,23 +476,23 @@ mod tests {
             (
                 Severity::High,
                 vec![Sort::Alerts, Sort::Images],
-                "over the threshold `high`: 1 open alerts",
+                "Over the threshold `high`: 1 open alert.",
             ),
             (
                 Severity::Low,
                 vec![Sort::Images],
-                "over the threshold `low`: 1 vulnerable images",
+                "Over the threshold `low`: 1 vulnerable image.",
             ),
             (Severity::High, vec![Sort::Images], ""),
             (
                 Severity::Critical,
                 vec![Sort::Watch],
-                "over the threshold `critical`: 2 blind spots",
+                "Over the threshold `critical`: 2 blind spots.",
             ),
         ] {
             let threshold = threshold(severity, &sorts);
             let page = to_markdown(&environments, Some(&threshold)).replace('\\', "");
-            assert_eq!(page.contains("over the threshold"), !expected.is_empty(), "{page}");
+            assert_eq!(page.contains("Over the threshold"), !expected.is_empty(), "{page}");
             assert!(page.contains(expected), "{expected}\n{page}");
         }
     }

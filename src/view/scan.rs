@@ -1,6 +1,7 @@
 //! What was heard of the clusters, as text for a terminal, as Markdown, and as JSON.
 
-use super::text::{Paint, code, columns, markdown, plain, wrap};
+use super::page::{Layout, Page};
+use super::text::{code, markdown};
 use crate::evidence::{Freshness, GateEvidence, Heard};
 use crate::model::Timestamp;
 use serde_json::{Value, json};
@@ -93,32 +94,21 @@ fn closing(scan: &Scan) -> String {
 }
 
 /// Returns a scan for a terminal.
-pub fn human(scan: &Scan, paint: Paint, width: usize) -> String {
-    let mut out = String::new();
-    let mut put = |indent: usize, text: &str, painted: &dyn Fn(&str) -> String| {
-        let room = if width == 0 {
-            0
-        } else {
-            width.saturating_sub(indent).max(16)
-        };
-        for line in wrap(&plain(text), room, 2) {
-            let text = line.trim_start();
-            let margin = indent + columns(&line) - columns(text);
-            let _ = writeln!(out, "{:margin$}{}", "", painted(text));
-        }
-    };
-    put(0, &format!("Scan of {}", scan.environment), &|line| paint.bold(line));
-    put(2, &format!("scope {}", scan.scope), &str::to_owned);
-    put(2, &format!("at {}", scan.endpoint), &str::to_owned);
-    put(2, &format!("read {}", scan.now), &str::to_owned);
+pub fn human(scan: &Scan, layout: Layout) -> String {
+    let mut page = Page::new(layout);
+    let paint = layout.paint;
+    page.heading(&format!("Scan of {}", scan.environment));
+    page.put(2, 4, &format!("scope {}", scan.scope));
+    page.put(2, 4, &format!("at {}", scan.endpoint));
+    page.put(2, 4, &format!("read {}", scan.now));
     for evaluation in &scan.evaluations {
         let line = format!("evaluation of {}: {}", evaluation.scope, evaluation.state());
-        put(2, &line, &|line| paint.faint(line));
+        page.painted(2, 4, &line, &|line| paint.faint(line));
     }
     for gate in &scan.gates {
-        put(0, "", &str::to_owned);
-        put(0, &gate.gate, &|line| paint.bold(line));
-        put(2, &about(gate), &str::to_owned);
+        page.out.push('\n');
+        page.heading(&gate.gate);
+        page.put(2, 4, &about(gate));
         for (of, cluster) in gate.heard.iter().zip(&gate.evidence.clusters) {
             let violations = cluster.violations();
             let line = format!(
@@ -127,17 +117,16 @@ pub fn human(scan: &Scan, paint: Paint, width: usize) -> String {
                 of.cluster,
                 detail(&of.heard)
             );
-            let painted = |line: &str| match of.heard {
+            page.painted(2, 4, &line, &|line| match of.heard {
                 Heard::Reported(_) => paint.good(line),
                 Heard::NotYet { .. } | Heard::TooOld(_) => paint.notice(line),
                 Heard::Cannot(_) | Heard::NotAsked(_) => paint.bad(line),
-            };
-            put(2, &line, &painted);
+            });
         }
     }
-    put(0, "", &str::to_owned);
-    put(0, &closing(scan), &|line| paint.bold(line));
-    out
+    page.out.push('\n');
+    page.painted(0, 2, &closing(scan), &|line| paint.bold(line));
+    page.out
 }
 
 /// Returns a scan for a pull request or a job summary.
@@ -242,6 +231,7 @@ mod tests {
     use super::*;
     use crate::evidence::{ClusterEvidence, Coverage};
     use crate::model::ResourceId;
+    use crate::view::text::{Paint, columns};
     use std::collections::BTreeMap;
 
     fn scan(name: &str) -> Scan {
@@ -289,9 +279,16 @@ mod tests {
         }
     }
 
+    fn layout(width: usize) -> Layout {
+        Layout {
+            paint: Paint { colour: false },
+            width,
+        }
+    }
+
     #[test]
     fn every_state_is_told_and_counted() {
-        let text = human(&scan("aks-1"), Paint { colour: false }, 0);
+        let text = human(&scan("aks-1"), layout(0));
         for line in [
             "  evaluation of /subscriptions/x: out of sight",
             "  violations: 0; when it changed last is not known, so no report counts",
@@ -307,7 +304,7 @@ mod tests {
     #[test]
     fn names_move_nothing_and_narrow_terminals_are_kept_to() {
         let hostile = scan("a\u{1b}[2J|<b>");
-        let (text, page) = (human(&hostile, Paint { colour: false }, 40), to_markdown(&hostile));
+        let (text, page) = (human(&hostile, layout(40)), to_markdown(&hostile));
         assert!(text.lines().all(|line| columns(line) <= 40), "{text}");
         assert!(
             !text.contains('\u{1b}') && !page.contains('\u{1b}') && !page.contains("<b>"),

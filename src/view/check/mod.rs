@@ -17,6 +17,7 @@ pub use markdown::to_markdown;
 pub use sarif::to_sarif;
 
 use crate::admission::report::{Conclusion, Finding, Gap, Member, Object, Origin, Position, Report, Subject, Verdict};
+use crate::view::text::counted;
 
 /// Returns the words for a position of the gates, as a heading says them.
 fn position(position: Position) -> &'static str {
@@ -95,13 +96,6 @@ fn rules_that_deny(count: usize) -> String {
     match count {
         1 => "1 rule that denies".to_owned(),
         count => format!("{count} rules that deny"),
-    }
-}
-
-fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
     }
 }
 

@@ -10,20 +10,12 @@ const SHOWN: usize = 10;
 /// Returns the environments for a terminal; `all` lists every violation.
 pub fn human(environments: &[Environment], layout: Layout, all: bool) -> String {
     let mut page = Page::new(layout);
-    for (at, environment) in environments.iter().enumerate() {
-        if at > 0 {
-            page.out.push('\n');
-        }
-        page.heading(&format!("Compliance of {}", environment.name));
-        page.put(2, 4, &format!("scope {}", environment.scope));
-        let read = match &environment.read {
-            Err(why) => {
-                page.painted(2, 4, &format!("not read: {why}"), &|line| layout.paint.bad(line));
-                continue;
-            }
-            Ok(read) => read,
-        };
-        page.put(2, 4, &format!("at {}, {}", read.endpoint, read.report.time));
+    for environment in environments {
+        let heading = format!("Compliance of {}", environment.name);
+        let read = page.environment(&heading, &environment.scope, &environment.read, |read| {
+            (&read.endpoint, read.report.time)
+        });
+        let Some(read) = read else { continue };
         body(&mut page, read, if all { usize::MAX } else { SHOWN });
     }
     page.out

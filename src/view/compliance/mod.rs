@@ -12,6 +12,7 @@ pub use services::{to_csv, to_junit, to_sarif};
 
 use crate::compliance::{ClusterReport, Key, Novelty, Report, Trend, Violation};
 use crate::evidence::Coverage;
+use crate::view::text::counted;
 
 /// One environment.
 #[derive(Clone, Debug)]
@@ -33,13 +34,6 @@ pub struct Read {
     pub report: Report,
     /// The days of its clusters; none if nobody asked for them.
     pub trends: Option<Vec<Trend>>,
-}
-
-fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
 }
 
 /// Returns what names a workload, such as `shop/Deployment cart`.
