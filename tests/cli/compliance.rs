@@ -1,5 +1,6 @@
 //! `aksgate compliance`
 
+use crate::forms;
 use crate::harness::Folder;
 use serde_json::{Value, json};
 
@@ -51,92 +52,7 @@ fn right_after_an_apply_nothing_is_known_and_that_is_no_pass() {
 #[test]
 fn violations_are_told_by_gate_cluster_namespace_and_workload() {
     let folder = reported();
-    let run = folder.run(&format!("compliance dev --sandbox {GATE}")).expect(0);
-    insta::assert_snapshot!(run.shown(&folder), @"
-    exit code 0
-    --- stdout
-    Compliance of dev
-      scope subscriptions/0a000000-0000-4000-8000-000000000001
-      at sandbox:[instance], 2027-01-05T11:01:09Z
-
-      pod-security: violations: 11
-
-    Clusters and namespaces
-      aks-dev-neu-01, payments: 2
-      aks-dev-weu-01, batch: 2
-      aks-dev-weu-01, shop: 2
-      aks-dev-neu-01, batch: 1
-      aks-dev-neu-01, monitoring: 1
-      aks-dev-neu-01, search: 1
-      aks-dev-weu-01, payments: 1
-      aks-dev-weu-01, search: 1
-
-    Workloads
-      batch/Deployment batch-cache at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
-      monitoring/Deployment monitoring-web at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
-      payments/Deployment payments-api at aks-dev-neu-01
-        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
-      payments/Deployment payments-web at aks-dev-neu-01
-        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
-      search/Deployment search-worker at aks-dev-neu-01
-        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
-      batch/Deployment batch-cache at aks-dev-weu-01
-        pod-security/noprivilegedcontainers: 1 object, workload guessed from its pods
-      batch/Deployment batch-web at aks-dev-weu-01
-        pod-security/blockusinghostnetwork: 1 object, workload guessed from its pods
-      payments/Deployment payments-worker at aks-dev-weu-01
-        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
-      search/Deployment search-cache at aks-dev-weu-01
-        pod-security/blockusinghostnetwork: 1 object, workload guessed from its pods
-      shop/Deployment shop-cache at aks-dev-weu-01
-        pod-security/nohostpathvolume: 1 object, workload guessed from its pods
-      and 1 more (--details lists all)
-
-    Violations: 11, of 11 workloads.
-    ");
-    let markdown = folder
-        .run(&format!("compliance dev --sandbox {GATE} --format markdown"))
-        .expect(0);
-    insta::assert_snapshot!(markdown.shown(&folder), @"
-    exit code 0
-    --- stdout
-    ## Compliance of dev
-
-    **Violations: 11, of 11 workloads.**
-
-    | gate | violations | not everything known | not counted |
-    |---|---:|---|---|
-    | pod-security | 11 |  |  |
-
-    | cluster | namespace | objects |
-    |---|---|---:|
-    | aks-dev-neu-01 | payments | 2 |
-    | aks-dev-weu-01 | batch | 2 |
-    | aks-dev-weu-01 | shop | 2 |
-    | aks-dev-neu-01 | batch | 1 |
-    | aks-dev-neu-01 | monitoring | 1 |
-    | aks-dev-neu-01 | search | 1 |
-    | aks-dev-weu-01 | payments | 1 |
-    | aks-dev-weu-01 | search | 1 |
-
-    | cluster | workload | gate and rule | |
-    |---|---|---|---|
-    | aks-dev-neu-01 | batch/Deployment batch-cache | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
-    | aks-dev-neu-01 | monitoring/Deployment monitoring-web | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
-    | aks-dev-neu-01 | payments/Deployment payments-api | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
-    | aks-dev-neu-01 | payments/Deployment payments-web | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
-    | aks-dev-neu-01 | search/Deployment search-worker | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | batch/Deployment batch-cache | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | batch/Deployment batch-web | pod-security/blockusinghostnetwork | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | payments/Deployment payments-worker | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | search/Deployment search-cache | pod-security/blockusinghostnetwork | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | shop/Deployment shop-cache | pod-security/nohostpathvolume | 1 object, workload guessed from its pods |
-    | aks-dev-weu-01 | shop/Deployment shop-worker | pod-security/noprivilegedcontainers | 1 object, workload guessed from its pods |
-
-    Scope `subscriptions/0a000000-0000-4000-8000-000000000001`, at `sandbox:[instance]`, 2027-01-05T11:01:09Z.
-    ");
+    forms::check(&folder, "compliance", &format!("compliance dev --sandbox {GATE}"), 0);
     let found = report(&folder, "--fail-on violations", 2);
     assert_eq!(found["count"]["atLeast"], false);
     let objects = found["violations"].as_array().unwrap().iter();

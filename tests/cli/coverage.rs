@@ -1,5 +1,6 @@
 //! `aksgate coverage`
 
+use crate::forms;
 use crate::harness::{Folder, Run};
 use serde_json::{Value, json};
 
@@ -44,42 +45,13 @@ fn cell(folder: &Folder, code: i32) -> (String, Vec<String>) {
 fn each_cluster_has_a_line_and_nothing_is_written() {
     let folder = heard();
     let before = folder.state();
-    let run = look(&folder, 0);
-    insta::assert_snapshot!(run.shown(&folder), @"
-    exit code 0
-    --- stdout
-    Coverage of dev
-      scope subscriptions/0a000000-0000-4000-8000-000000000001
-      at sandbox:[instance], 2027-01-05T17:01:10Z
-
-      pod-security: deny in canary
-
-      aks-dev-neu-01: pod-security closed
-      aks-dev-weu-01: pod-security open (records only, not closed here yet)
-
-    1 of 2 gates closed at 2 clusters: all that were closed are, or are let off by the estate.
-    ");
-    let markdown = folder
-        .run("coverage dev --sandbox --gate pod-security --format markdown")
-        .expect(0);
-    insta::assert_snapshot!(markdown.shown(&folder), @"
-    exit code 0
-    --- stdout
-    ## Coverage of dev
-
-    **1 of 2 gates closed at 2 clusters: all that were closed are, or are let off by the estate.**
-
-    | cluster | pod-security |
-    |---|---|
-    | aks-dev-neu-01 | closed |
-    | aks-dev-weu-01 | open: records only, not closed here yet |
-
-    - pod-security: deny in canary
-      - 5 rules fail open: while Gatekeeper cannot answer, everything is let in
-      - open in the namespaces aks-command, aks-istio-egress, aks-istio-ingress, aks-istio-system, aks-static-egress-gateway, app-routing-system, azappconfig-system, azure-arc, azure-extensions-usage-system, azuresecuritylinuxagent, calico-system, cert-manager, dataprotection-microsoft, fleet-system, gatekeeper-system, kube-system, tigera-system
-
-    Scope `subscriptions/0a000000-0000-4000-8000-000000000001`, at `sandbox:[instance]`, 2027-01-05T17:01:10Z.
-    ");
+    forms::check(&folder, "coverage", "coverage dev --sandbox", 0);
+    forms::check(
+        &folder,
+        "coverage-details",
+        "coverage dev --sandbox --gate pod-security --details",
+        0,
+    );
     assert_eq!(before["resources"], folder.state()["resources"]);
     let details = folder
         .run(&format!(

@@ -1,5 +1,6 @@
 //! `aksgate drift`
 
+use crate::forms;
 use crate::harness::Folder;
 use serde_json::{Value, json};
 
@@ -102,72 +103,14 @@ fn what_was_changed_by_hand_is_told_field_by_field_with_who_and_when() {
     }
     assert!(told.iter().any(|line| line.contains(": defenderPlan ")), "{told:#?}");
     let run = folder.run("drift dev --sandbox").expect(2);
-    let run = run.prints(&[
+    run.prints(&[
         "parameters.effect.value: is \"Disabled\", should be \"Audit\"",
         "resourceSelectors: is ",
         "last written by eve@contoso.com on 2027-01-04T09:00:00Z",
         "addonProfiles.azurepolicy.enabled: is false, should be true",
         "WEAKER",
     ]);
-    insta::assert_snapshot!(run.shown(&folder), @r#"
-    exit code 2
-    --- stdout
-    Drift of dev
-      scope subscriptions/0a000000-0000-4000-8000-000000000001
-      at sandbox:[instance], 2027-01-04T08:01:09Z
-
-      policy assignment image-gov-00-g634bq3a4z: changed, WEAKER than it should be
-        gate image-governance
-        changed in Azure since the last apply
-        last written by eve@contoso.com on 2027-01-04T09:00:00Z
-          parameters.effect.value: is "Disabled", should be "Audit"
-
-      policy assignment image-gov-00-g634bq3a4z: changed, WEAKER than it should be
-        gate image-governance
-        changed in Azure since the last apply
-        last written by eve@contoso.com on 2027-01-04T09:00:00Z
-          resourceSelectors: is [{"name": "x", "selectors": [{"in": ["westeurope"], "kind": "resourceLocation"}]}], should be absent
-        aksgate did not set it, and an apply leaves it alone
-
-      Defender plan contoso-dev: changed, WEAKER than it should be
-        changed in Azure, or in the estate since the last apply
-          extensions.AgentlessDiscoveryForKubernetes: is false, should be true
-          extensions.ContainerRegistriesVulnerabilityAssessments: is false, should be true
-          extensions.ContainerSensor: is false, should be true
-          pricingTier: is "Free", should be "Standard"
-
-      AKS cluster aks-dev-weu-01: changed, WEAKER than it should be
-        changed in Azure, or in the estate since the last apply
-          addonProfiles.azurepolicy.enabled: is false, should be true
-
-    Made by others, and left alone
-      pod-security: `tags-by-hand` below, at `/subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg-aks-dev-weu` assigns `Kubernetes cluster should not allow privileged containers` too: its effect is Audit, and where this gate denies, Deny wins; it is not ours and is left alone
-      pod-security-restricted: `tags-by-hand` below, at `/subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg-aks-dev-weu` assigns `Kubernetes cluster should not allow privileged containers` too: its effect is Audit, and where this gate denies, Deny wins; it is not ours and is left alone
-
-    Drift: 4 differences, 4 WEAKER; 7 objects as they should be.
-    "#);
-    let markdown = folder.run("drift dev --sandbox --format markdown").expect(2);
-    insta::assert_snapshot!(markdown.shown(&folder), @r#"
-    exit code 2
-    --- stdout
-    ## Drift of dev
-
-    **Drift: 4 differences, 4 WEAKER; 7 objects as they should be.**
-
-    | object | gate | what | direction | cause | last written | fields |
-    |---|---|---|---|---|---|---|
-    | policy assignment image-gov-00-g634bq3a4z | image-governance | changed | WEAKER than it should be | changed in Azure since the last apply | last written by eve<span>@</span>contoso.com on 2027-01-04T09:00:00Z | parameters.effect.value: is "Disabled", should be "Audit" |
-    | policy assignment image-gov-00-g634bq3a4z | image-governance | changed | WEAKER than it should be | changed in Azure since the last apply | last written by eve<span>@</span>contoso.com on 2027-01-04T09:00:00Z | resourceSelectors: is \[{"name": "x", "selectors": \[{"in": \["westeurope"\], "kind": "resourceLocation"}\]}\], should be absent<br>aksgate did not set it, and an apply leaves it alone |
-    | Defender plan contoso-dev |  | changed | WEAKER than it should be | changed in Azure, or in the estate since the last apply |  | extensions.AgentlessDiscoveryForKubernetes: is false, should be true<br>extensions.ContainerRegistriesVulnerabilityAssessments: is false, should be true<br>extensions.ContainerSensor: is false, should be true<br>pricingTier: is "Free", should be "Standard" |
-    | AKS cluster aks-dev-weu-01 |  | changed | WEAKER than it should be | changed in Azure, or in the estate since the last apply |  | addonProfiles.azurepolicy.enabled: is false, should be true |
-
-    Made by others, and left alone:
-
-    - pod-security: \`tags-by-hand\` below, at \`/subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg-aks-dev-weu\` assigns \`Kubernetes cluster should not allow privileged containers\` too: its effect is Audit, and where this gate denies, Deny wins; it is not ours and is left alone
-    - pod-security-restricted: \`tags-by-hand\` below, at \`/subscriptions/0a000000-0000-4000-8000-000000000001/resourceGroups/rg-aks-dev-weu\` assigns \`Kubernetes cluster should not allow privileged containers\` too: its effect is Audit, and where this gate denies, Deny wins; it is not ours and is left alone
-
-    Scope `subscriptions/0a000000-0000-4000-8000-000000000001`, at `sandbox:[instance]`, 2027-01-04T08:01:09Z.
-    "#);
+    forms::check(&folder, "drift", "drift dev --sandbox", 2);
 }
 
 #[test]

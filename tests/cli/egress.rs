@@ -1,5 +1,6 @@
 //! `aksgate egress`
 
+use crate::forms;
 use crate::harness::Folder;
 use serde_json::{Value, json};
 
@@ -20,33 +21,12 @@ fn missing(document: &Value) -> Vec<String> {
 #[test]
 fn what_the_sensor_needs_is_missing_until_a_rule_lets_it_through() {
     let folder = Folder::shipped();
-    let run = folder.run(&format!("egress prod --sandbox --check {HUB}")).expect(2);
-    insta::assert_snapshot!(run.shown(&folder), @"
-    exit code 2
-    --- stdout
-    Egress of prod
-      scope managementGroups/contoso-prod, cloud public
-      at sandbox:[instance]
-      from Microsoft's pages as read on 2026-11-28
-
-    How traffic leaves
-      userDefinedRouting: a firewall, an appliance or a proxy decides
-        aks-prod-weu-01, for policy add-on, Defender sensor
-      loadBalancer: traffic leaves as it is, as far as AKS knows
-        aks-prod-eus2-01, aks-prod-neu-01, for policy add-on, Defender sensor
-
-    What gets through
-      by /subscriptions/0a000000-0000-4000-8000-000000000003/resourceGroups/rg-hub/providers/Microsoft.Network/firewallPolicies/hub, with 3 entries
-      MISSING  *.cloud.defender.microsoft.com:443: no rule lets it through
-               to send security events, for Defender sensor of aks-prod-weu-01
-      MISSING  *.ods.opinsights.azure.com:443: no rule lets it through
-               to send security events, for Defender sensor of aks-prod-weu-01
-      MISSING  *.oms.opinsights.azure.com:443: no rule lets it through
-               to sign in to the workspace, for Defender sensor of aks-prod-weu-01
-      where rules take traffic from was not compared; `--source` names the addresses of the clusters
-
-    3 of 12 names do not surely get through.
-    ");
+    forms::check(
+        &folder,
+        "egress-check",
+        &format!("egress prod --sandbox --check {HUB}"),
+        2,
+    );
     let line = format!("egress prod --sandbox --check {HUB} --format json");
     let document = folder.run(&line).expect(2).json();
     assert_eq!(
@@ -88,6 +68,7 @@ fn what_the_sensor_needs_is_missing_until_a_rule_lets_it_through() {
 #[test]
 fn every_form_says_what_has_to_get_through() {
     let folder = Folder::shipped();
+    forms::check(&folder, "egress", "egress prod --sandbox", 0);
     folder.run("egress prod --sandbox --format markdown").expect(0).prints(&[
         "## Egress of prod",
         "| `data.policy.core.windows.net:443` | [fetch policies, report compliance](https://learn.microsoft.com/azure/aks/outbound-rules-control-egress) | policy add-on |",

@@ -58,6 +58,13 @@ impl Folder {
         folder
     }
 
+    /// A copy of the folder with all that is in it, the sandbox too.
+    pub fn copied(&self) -> Folder {
+        let folder = Folder::empty();
+        copy(&self.path(""), &folder.path(""));
+        folder
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         if name.is_empty() {
             self.temporary.path().to_owned()
@@ -278,7 +285,7 @@ impl Run {
     }
 }
 
-/// Replaces temporary paths, digests of files, and the ids of sandboxes, plans and requests.
+/// Replaces temporary paths, digests of files, and the ids of sandboxes, plans, runs and requests.
 pub fn redact(text: &str, folder: &Folder) -> String {
     let path = folder.path("");
     let canonical = path.canonicalize().unwrap();
@@ -304,6 +311,8 @@ fn redact_line(line: &str) -> String {
             out.push_str("[instance]");
         } else if run.len() == 36 && out.ends_with(" id ") {
             out.push_str("[id]");
+        } else if let Some((time, _)) = run.rsplit_once('-').filter(|_| out.ends_with("run-")) {
+            out.push_str(&format!("{time}-[plan]"));
         } else if is_hex(12) {
             out.push_str("[plan]");
         } else if is_hex(64) {

@@ -1,5 +1,6 @@
 //! `import`: a brownfield as files, and a plan of them that is empty.
 
+use super::forms;
 use super::harness::{Folder, outline};
 use serde_json::{Value, json};
 
@@ -28,6 +29,8 @@ fn assign(folder: &Folder, name: &str, properties: Value) {
 #[test]
 fn an_import_of_the_seeded_sandbox_has_an_empty_plan() {
     let folder = Folder::empty();
+    let line = format!("import dev --scope {DEV} --sandbox --tenant {TENANT} --owner platform");
+    forms::check(&folder, "import", &line, 0);
     let run = import(&folder, "dev", DEV, &format!("--tenant {TENANT} --owner platform")).expect(0);
     run.prints(&[
         "aksgate.yaml",

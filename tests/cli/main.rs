@@ -26,6 +26,7 @@ mod exemptions;
 mod faults;
 mod fleet;
 mod foreign;
+mod forms;
 mod fuzz;
 mod gates;
 mod global;

@@ -1,5 +1,6 @@
 //! `aksgate remediate`
 
+use crate::forms;
 use crate::harness::Folder;
 use serde_json::{Value, json};
 
@@ -55,27 +56,8 @@ fn nothing_is_started_before_the_gate_deploys_or_before_somebody_says_yes() {
         .expect(0)
         .prints(&["fleet: it reports and deploys nothing yet"]);
     let folder = enforced();
-    let run = folder
-        .run("remediate dev --sandbox --parallel-deployments 1 --failure-threshold 10")
-        .expect(0);
-    insta::assert_snapshot!(run.shown(&folder), @"
-    exit code 0
-    --- stdout
-    Remediation of dev
-      scope subscriptions/0a000000-0000-4000-8000-000000000001
-      at sandbox:[instance]
-      what Azure knows as non-compliant; at most 500 resources; 1 at a time; no more begun once over 10 % have failed
-
-      fleet deployDefenderProfile: to-start
-        task aksgate-fleet-b7eacb4dacb8-1 at /subscriptions/0a000000-0000-4000-8000-000000000001
-
-      fleet deployPolicyAddon: to-start
-        task aksgate-fleet-709ce21e0f88-1 at /subscriptions/0a000000-0000-4000-8000-000000000001
-
-    2 tasks: 2 to start.
-    --- stderr
-    Nothing was started; `--yes` does it.
-    ");
+    let line = "remediate dev --sandbox --parallel-deployments 1 --failure-threshold 10";
+    forms::check(&folder, "remediate", line, 0);
     assert_eq!((tasks(&folder).len(), fleet(&folder)), (0, (1, 0)));
     let document = folder.run("remediate dev --sandbox --format json").expect(0).json();
     assert_eq!(
@@ -90,12 +72,13 @@ fn nothing_is_started_before_the_gate_deploys_or_before_somebody_says_yes() {
     folder
         .run("remediate dev --sandbox --format markdown")
         .expect(0)
-        .prints(&["## Remediation of dev", "| fleet | deployPolicyAddon | to-start |"]);
+        .prints(&["## Remediation of dev", "| fleet | deployPolicyAddon | to start |"]);
 }
 
 #[test]
 fn tasks_are_followed_until_the_clusters_have_what_is_deployed() {
     let folder = enforced();
+    forms::check(&folder, "remediate-yes", "remediate dev --sandbox --yes", 0);
     let run = folder.run("remediate dev --sandbox --yes --journal journal").expect(0);
     assert!(
         run.stderr
