@@ -62,7 +62,7 @@ pub fn markdown(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // Where not every backtick has its partner, or nothing stands between two, they mean something else.
     let inner = || parts.iter().skip(1).step_by(2);
-    if parts.len() % 2 == 0 || inner().any(|part| part.trim().is_empty()) {
+    if parts.len().is_multiple_of(2) || inner().any(|part| part.trim().is_empty()) {
         return shown(text);
     }
     let part = |(at, part): (usize, &&str)| match at % 2 {
