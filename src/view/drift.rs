@@ -69,6 +69,10 @@ fn cause(cause: Cause) -> &'static str {
 }
 
 fn writer(writer: &Writer) -> String {
+    format!("last written {}", by(writer))
+}
+
+fn by(writer: &Writer) -> String {
     match writer.at {
         Some(at) => format!("by {} on {at}", writer.by),
         None => format!("by {}", writer.by),
@@ -163,7 +167,7 @@ fn one(page: &mut Page, drift: &Drift) {
     }
     page.put(4, 6, cause(drift.cause));
     if let Some(found) = &drift.writer {
-        page.put(4, 6, &format!("last written {}", writer(found)));
+        page.put(4, 6, &writer(found));
     }
     for found in &drift.fields {
         page.put(6, 8, &field(found));
@@ -204,7 +208,7 @@ pub fn to_markdown(environments: &[Environment]) -> String {
                 drift.what.name(),
                 direction(drift),
                 cause(drift.cause),
-                markdown(&drift.writer.as_ref().map(writer).unwrap_or_default()),
+                markdown(&drift.writer.as_ref().map(by).unwrap_or_default()),
                 details.join("<br>")
             );
         }
@@ -300,11 +304,7 @@ pub fn to_sarif(environments: &[Environment]) -> Value {
 
 fn result(drift: &Drift) -> Found {
     let details = drift.fields.iter().map(field).chain(drift.remarks.iter().cloned());
-    let written = drift
-        .writer
-        .iter()
-        .map(|found| format!("last written {}", writer(found)));
-    let details: Vec<String> = details.chain(written).collect();
+    let details: Vec<String> = details.chain(drift.writer.iter().map(writer)).collect();
     let paths: Vec<&str> = drift.fields.iter().map(|field| field.path.as_str()).collect();
     Found {
         rule: id(drift.what),
