@@ -3,9 +3,11 @@
     pip install -r .ci/sdk-requirements.txt
     python benches/azure_sdk.py target/release/aksgate --clusters 1000 --subscriptions 50
 
-Both ask the same server, with latency and Azure's limits, in turns. The SDK makes the reads one after another, as its pages and clients do
-for whoever writes no scheduling of his own; `--threads N` gives it a pool. What aksgate does besides, sign-in and the plan itself,
-counts against it. Not part of CI.
+All ask the same server, with latency and Azure's limits, in turns. "same calls" sends the very requests that a plan was recorded to send,
+through the SDK's pipeline; "by subscription" makes the reads as its typed clients offer them: clusters by Resource Graph, then the assignments
+and the Defender plan of each subscription. Both use `--threads` threads, as many as aksgate has calls under way. Each run is a process of its own
+that signs in first; the SDK's modules are loaded before its clock starts. What a plan takes besides its reads counts against aksgate.
+Not part of CI.
 """
 
 import argparse
@@ -14,7 +16,6 @@ import importlib
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import statistics
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / ".ci"))
@@ -29,7 +31,7 @@ sys.path.insert(0, str(ROOT / ".ci"))
 from sandbox import TENANT, sign_in  # noqa: E402
 
 GROUP = "contoso"
-SCOPE = f"/providers/Microsoft.Management/managementGroups/{GROUP}"
+SUBSCRIPTION = "0a000000-0000-4000-8000-000000000001"
 FLEET = f"""scope: managementGroups/{GROUP}
 gates:
   pod-security: {{initiative: pod-security-baseline, target: audit}}
@@ -60,7 +62,7 @@ class Estate:
     """An estate in a folder of its own, and the server of its sandbox."""
 
     def __init__(self, binary, folder, arguments):
-        self.binary, self.folder = str(binary.resolve()), folder
+        self.binary, self.folder, self.latency = str(binary.resolve()), folder, str(arguments.latency)
         for name in ("aksgate.yaml", "initiatives", "templates"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -68,27 +70,56 @@ class Estate:
         (folder / "environments").mkdir()
         (folder / "environments" / "fleet.yaml").write_text(FLEET)
         fleet = ["--clusters", str(arguments.clusters), "--subscriptions", str(arguments.subscriptions)]
-        self.call("sandbox", "reset", "--quiet", *fleet)
-        command = [self.binary, "sandbox", "serve", "--format", "json", "--quotas", "--latency", str(arguments.latency)]
-        self.server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        ready = json.loads(self.server.stdout.readline())
-        self.url, self.authority = ready["resourceManager"], str(folder / ready["caFile"])
-        (folder / "cloud.json").write_text(json.dumps({"resourceManager": self.url, "authority": self.url}))
+        subprocess.run([self.binary, "sandbox", "reset", "--quiet", *fleet], cwd=folder, check=True)
 
-    def call(self, *words):
-        """Runs aksgate here."""
-        environment = dict(os.environ, AZURE_CLIENT_ID=TENANT, AZURE_CLIENT_SECRET="anything")
-        subprocess.run([self.binary, *words], cwd=self.folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    def serve(self, *options):
+        """Serves the sandbox, with limits and latency."""
+        limits = ["--quotas", "--latency", self.latency]
+        command = [self.binary, "sandbox", "serve", "--format", "json", *limits, *options]
+        self.server = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        ready = json.loads(self.server.stdout.readline())
+        self.url, self.authority = ready["resourceManager"], str(self.folder / ready["caFile"])
+        cloud = {"resourceManager": self.url, "authority": self.url}
+        (self.folder / "cloud.json").write_text(json.dumps(cloud))
 
     def end(self):
         """Stops the server."""
         self.server.send_signal(signal.SIGTERM)
-        self.server.wait(timeout=30)
+        self.server.wait(timeout=60)
 
+    def recorded(self):
+        """Returns the reads of one plan: method, path with query, and body."""
+        self.serve("--record", "record.jsonl")
+        try:
+            os.waitpid(self.plan(), 0)
+        finally:
+            self.end()
+        reads = []
+        for line in (self.folder / "record.jsonl").read_text().splitlines():
+            request = json.loads(line)["request"]
+            target = urllib.parse.urlsplit(request["url"])
+            reads.append((request["method"], f"{target.path}?{target.query}", request.get("body")))
+        return reads
 
-def ours(estate):
-    """Plans with aksgate."""
-    estate.call("plan", "fleet", "--auth", "client-secret", "--cloud-file", "cloud.json", "--ca-file", estate.authority)
+    def plan(self):
+        """Starts a plan of aksgate and returns its process id."""
+        signs_in = ["--auth", "client-secret", "--cloud-file", "cloud.json", "--ca-file", self.authority]
+        environment = dict(os.environ, AZURE_CLIENT_ID=TENANT, AZURE_CLIENT_SECRET="anything")
+        command = [self.binary, "plan", "fleet", "--quiet", *signs_in]
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL).pid
+
+    def child(self, work):
+        """Starts a process that does `work` with the SDK and returns its id."""
+        sys.stdout.flush()
+        process = os.fork()
+        if process:
+            return process
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
 
 
 def client(estate, module, name, *arguments):
@@ -99,42 +130,62 @@ def client(estate, module, name, *arguments):
     return kind(credential, *arguments, base_url=estate.url, credential_scopes=scopes, connection_verify=estate.authority)
 
 
-def theirs(estate, subscriptions, threads):
-    """Makes the reads of a plan with the SDK."""
+def in_pool(threads, work, items):
+    """Does the work on each item, so many at once."""
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, items))
+
+
+def same_calls(estate, reads, threads):
+    """Sends the reads of a plan through the SDK's pipeline."""
+    from azure.core.rest import HttpRequest
+
+    sender = client(estate, "azure.mgmt.resource.policy", "PolicyClient", SUBSCRIPTION)
+
+    def send(read):
+        method, target, body = read
+        answer = sender.send_request(HttpRequest(method, f"{estate.url}{target}", json=body))
+        # A built-in that Azure does not have is a 404 for both.
+        if answer.status_code not in (200, 404):
+            answer.raise_for_status()
+        answer.json()
+
+    in_pool(threads, send, reads)
+
+
+def by_subscription(estate, subscriptions, threads):
+    """Makes the reads of a plan as the SDK's typed clients offer them."""
     from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
     graph = client(estate, "azure.mgmt.resourcegraph", "ResourceGraphClient")
-    token, rows = None, 0
+    token = None
     while True:
         options = QueryRequestOptions(top=1000, skip_token=token, result_format="objectArray")
         answer = graph.resources(QueryRequest(query=CLUSTERS, management_groups=[GROUP], options=options))
-        rows, token = rows + len(answer.data), answer.skip_token
+        token = answer.skip_token
         if not token:
             break
 
+    security = client(estate, "azure.mgmt.security", "SecurityCenter", SUBSCRIPTION)
+
     def of(subscription):
         policy = client(estate, "azure.mgmt.resource.policy", "PolicyClient", subscription)
-        security = client(estate, "azure.mgmt.security", "SecurityCenter", subscription)
-        assignments = list(policy.policy_assignments.list())
+        list(policy.policy_assignments.list())
         security.pricings.get(f"subscriptions/{subscription}", "Containers")
-        return len(assignments)
 
-    if threads > 1:
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            list(pool.map(of, subscriptions))
-    else:
-        for subscription in subscriptions:
-            of(subscription)
-    policy = client(estate, "azure.mgmt.resource.policy", "PolicyClient", subscriptions[0])
+    in_pool(threads, of, subscriptions)
+    policy = client(estate, "azure.mgmt.resource.policy", "PolicyClient", SUBSCRIPTION)
     list(policy.policy_assignments.list_for_management_group(GROUP, filter="atScope()"))
-    return rows
 
 
-def timed(work):
-    """Returns the wall time of `work`."""
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
+def measured(start):
+    """Returns wall time, CPU time in seconds and peak memory in MiB of the process that `start` starts."""
+    begun = time.monotonic()
+    _, status, usage = os.wait4(start(), 0)
+    wall = time.monotonic() - begun
+    if status != 0:
+        sys.exit(f"error: a run failed with status {status}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main():
@@ -144,27 +195,41 @@ def main():
     parser.add_argument("--clusters", type=int, default=1000)
     parser.add_argument("--subscriptions", type=int, default=50)
     parser.add_argument("--latency", type=int, default=50, help="milliseconds")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
+    for module in ("azure.mgmt.resource.policy", "azure.mgmt.resourcegraph", "azure.mgmt.security", "azure.core.rest"):
+        importlib.import_module(module)
     subscriptions = [f"0a000000-0000-4000-8000-{number + 1:012}" for number in range(arguments.subscriptions)]
     with tempfile.TemporaryDirectory() as folder:
         estate = Estate(arguments.binary, pathlib.Path(folder), arguments)
+        reads = estate.recorded()
+        threads = arguments.threads
+        ways = {
+            "aksgate plan": estate.plan,
+            "SDK, same calls": lambda: estate.child(lambda: same_calls(estate, reads, threads)),
+            "SDK, by subscription": lambda: estate.child(lambda: by_subscription(estate, subscriptions, threads)),
+        }
+        runs = {name: [] for name in ways}
+        estate.serve()
         try:
-            walls = {"aksgate": [], "the SDK": []}
             for _ in range(arguments.runs):
-                for name, work in (("aksgate", lambda: ours(estate)), ("the SDK", lambda: theirs(estate, subscriptions, arguments.threads))):
+                for name, start in ways.items():
                     # Azure's limits fill anew in ten seconds.
                     time.sleep(10)
-                    walls[name].append(timed(work))
+                    runs[name].append(measured(start))
         finally:
             estate.end()
-    ours_wall, theirs_wall = (statistics.median(walls[name]) for name in ("aksgate", "the SDK"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"{arguments.clusters} clusters in {arguments.subscriptions} subscriptions, {arguments.latency} ms, {arguments.threads} threads")
-    print(f"aksgate {ours_wall:.2f} s, the SDK {theirs_wall:.2f} s: {theirs_wall / ours_wall:.1f} times as long")
-    print(f"peak memory: the SDK's process {peak} MiB, the largest of aksgate's {child} MiB (its server among them)")
+    median = {name: [statistics.median(run[what] for run in of) for what in range(3)] for name, of in runs.items()}
+    first = median["aksgate plan"]
+    print(
+        f"{arguments.clusters} clusters in {arguments.subscriptions} subscriptions, {len(reads)} calls of a plan, "
+        f"{arguments.latency} ms, {threads} threads\n"
+    )
+    print("| | wall | CPU | peak memory | wall to aksgate's | CPU | memory |\n|---|---|---|---|---|---|---|")
+    for name, (wall, cpu, peak) in median.items():
+        ratios = " | ".join(f"{of / ours:.1f}" for of, ours in zip((wall, cpu, peak), first))
+        print(f"| {name} | {wall:.2f} s | {cpu:.2f} s | {peak:.0f} MiB | {ratios} |")
 
 
 if __name__ == "__main__":
