@@ -121,13 +121,6 @@ impl Served<'_> {
         ended
     }
 
-    /// Whether the program has a command.
-    pub fn knows(&self, name: &str) -> bool {
-        let help = self.command("--help").output().unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
-        help.lines().any(|line| line.split_whitespace().next() == Some(name))
-    }
-
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aksgate"));
         let authority = Path::new(".aksgate/sandbox/ca.pem");
