@@ -7,8 +7,13 @@ mod policy_tests;
 mod race;
 #[cfg(test)]
 mod race_tests;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 #[cfg(test)]
 mod tests;
+
+pub use schedule::AtOnce;
 
 use crate::arm::{ArmError, ArmErrorKind, Client, PutOptions, Turns};
 use crate::clock::Stopwatch;
@@ -19,8 +24,9 @@ use crate::observe::{exact_cluster, read};
 use crate::observed::{Cluster, LiveObject};
 use crate::plan::{Action, Plan, Step};
 use futures::{StreamExt, stream::FuturesUnordered};
+use schedule::Schedule;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -144,8 +150,8 @@ pub struct Run<'a> {
     pub plan_id: &'a str,
     /// The time that marks carry.
     pub now: Timestamp,
-    /// How many writes may be under way at once.
-    pub parallelism: usize,
+    /// How many steps may be under way at once.
+    pub at_once: AtOnce,
     /// Set when nothing new may be started.
     pub stop: &'a AtomicBool,
     /// Asked immediately before a step that relies on evidence is written: why it may no longer be, if it may not.
@@ -172,85 +178,63 @@ pub struct Writing<'a> {
 /// Carries out the pending steps of a plan.
 pub async fn apply(plan: &Plan, run: Run<'_>) -> Report {
     let watch = Stopwatch::start();
-    let mut waiting: Vec<&Step> = plan.pending().collect();
-    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut schedule = Schedule::new(plan.pending().collect(), run.at_once);
+    let mut outcomes: BTreeMap<usize, (String, Outcome)> = BTreeMap::new();
+    let mut settle = |(at, step): (usize, &Step), outcome: Outcome| {
+        (run.finished)(step, &outcome);
+        outcomes.insert(at, (step.id.clone(), outcome));
+    };
     let (mut interrupted, mut overtaken) = (false, false);
     let mut running = FuturesUnordered::new();
     loop {
-        if run.stop.load(Ordering::SeqCst) && !waiting.is_empty() {
+        if run.stop.load(Ordering::SeqCst) && schedule.has_waiting() {
             interrupted = true;
-            for step in waiting.drain(..) {
-                settle(&run, step, Outcome::NotTried, &mut outcomes);
+            for step in schedule.give_up() {
+                settle(step, Outcome::NotTried);
             }
         }
         if overtaken {
             // Two runs that go on side by side could leave a mixture of their plans.
-            for step in waiting.drain(..) {
+            for step in schedule.give_up() {
                 let reason = "another run writes here at the same time, so nothing more was started".to_owned();
-                settle(&run, step, Outcome::Skipped(reason), &mut outcomes);
+                settle(step, Outcome::Skipped(reason));
             }
         }
-        while let Some(at) = waiting.iter().position(|step| doomed(step, &outcomes).is_some()) {
-            let step = waiting.remove(at);
-            let reason = doomed(step, &outcomes).unwrap_or_default();
-            settle(&run, step, Outcome::Skipped(reason), &mut outcomes);
+        let (failed, given_up) = schedule.give_up_clusters();
+        for step in given_up {
+            let reason = format!("{failed} clusters in a row failed, so no more was started: look at why first");
+            settle(step, Outcome::Skipped(reason));
         }
-        while running.len() < run.parallelism.max(1) {
-            let ready = |step: &&Step| {
-                step.depends_on
-                    .iter()
-                    .all(|id| outcomes.get(id).is_some_and(Outcome::is_done))
-            };
-            let Some(at) = waiting.iter().position(ready) else {
-                break;
-            };
-            let step = waiting.remove(at);
+        while let Some((at, step, reason)) = schedule.doomed() {
+            settle((at, step), Outcome::Skipped(reason));
+        }
+        while let Some((at, step)) = schedule.begin() {
             (run.started)(step);
             let run = &run;
-            running.push(async move { (step, carry_out(run, step).await) });
+            running.push(async move { (at, step, carry_out(run, step).await) });
         }
         match running.next().await {
-            Some((step, outcome)) => {
+            Some((at, step, outcome)) => {
                 overtaken |= matches!(outcome, Outcome::Failed(Failure::Overtaken(_)));
-                settle(&run, step, outcome, &mut outcomes);
+                schedule.ended(at, &outcome);
+                settle((at, step), outcome);
             }
-            None if waiting.is_empty() => break,
+            None if !schedule.has_waiting() => break,
             None => {
                 // A plan whose steps wait for each other or for steps that it does not hold.
-                for step in waiting.drain(..) {
+                for step in schedule.give_up() {
                     let reason = "waits for a step that this plan does not hold".to_owned();
-                    settle(&run, step, Outcome::Skipped(reason), &mut outcomes);
+                    settle(step, Outcome::Skipped(reason));
                 }
             }
         }
     }
     drop(running);
-    let outcomes = plan
-        .pending()
-        .filter_map(|step| outcomes.remove_entry(&step.id))
-        .collect();
     Report {
-        outcomes,
+        outcomes: outcomes.into_values().collect(),
         interrupted,
         elapsed: watch.elapsed(),
     }
-}
-
-fn settle(run: &Run<'_>, step: &Step, outcome: Outcome, outcomes: &mut BTreeMap<String, Outcome>) {
-    (run.finished)(step, &outcome);
-    outcomes.insert(step.id.clone(), outcome);
-}
-
-/// Why a step can no longer be done, if a step that it waits for was not.
-fn doomed(step: &Step, outcomes: &BTreeMap<String, Outcome>) -> Option<String> {
-    let failed: BTreeSet<&str> = step
-        .depends_on
-        .iter()
-        .filter(|id| outcomes.get(*id).is_some_and(|outcome| !outcome.is_done()))
-        .map(String::as_str)
-        .collect();
-    let names: Vec<&str> = failed.into_iter().take(3).collect();
-    (!names.is_empty()).then(|| format!("waits for {}, which was not done", names.join(", ")))
 }
 
 /// Carries out a step; where its write has to wait for something that goes on in Azure, everything is read and decided again after it.

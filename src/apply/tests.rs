@@ -101,7 +101,7 @@ pub(super) fn report(script: &Script, steps: Vec<(Step, Value)>, heard: &Result<
                 reason: None,
                 plan_id: "plan",
                 now: plan.header.time,
-                parallelism: 1,
+                at_once: AtOnce { calls: 1, clusters: 1 },
                 stop: &stop,
                 ask_again: &|_| {
                     let heard = heard.clone();
@@ -444,7 +444,7 @@ fn an_interrupted_run_waits_for_nothing() {
             reason: None,
             plan_id: "plan",
             now: plan.header.time,
-            parallelism: 1,
+            at_once: AtOnce { calls: 1, clusters: 1 },
             stop: &stop,
             ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| stop.store(true, Ordering::SeqCst),
@@ -557,7 +557,7 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
             reason: None,
             plan_id: "plan",
             now: plan.header.time,
-            parallelism: 1,
+            at_once: AtOnce { calls: 1, clusters: 1 },
             stop: &stop,
             ask_again: &|_| Box::pin(async { Ok(()) }),
             started: &|_| {},

@@ -8,7 +8,7 @@ use super::limit_args::{LimitArgs, within};
 use super::past_guards::PastGuards;
 use super::plan::read;
 use super::recording::{self, Recording};
-use crate::apply::{self, Outcome, Report, Run, Writing};
+use crate::apply::{self, AtOnce, Outcome, Report, Run, Writing};
 use crate::config::Environment;
 use crate::desired::Controls;
 use crate::kinds::Kind;
@@ -347,7 +347,10 @@ async fn carry_out(
         reason,
         plan_id: &plan.header.plan_id,
         now: gathered.now,
-        parallelism: usize::from(context.global.parallelism),
+        at_once: AtOnce {
+            calls: usize::from(context.global.parallelism),
+            clusters: environment.clusters_at_once(),
+        },
         stop: &stop,
         ask_again: &ask_again,
         started: &started,

@@ -4,7 +4,7 @@
 use super::Cli;
 use super::context::{Context, LoadedEstate};
 use super::gather::{Gathered, gather, still_open};
-use crate::apply::{self, Run};
+use crate::apply::{self, AtOnce, Run};
 use crate::desired::Controls;
 use crate::plan::Step;
 use crate::sandbox;
@@ -195,7 +195,7 @@ impl Controller {
             reason: None,
             plan_id: &plan.header.plan_id,
             now: gathered.now,
-            parallelism: 1,
+            at_once: AtOnce { calls: 1, clusters: 1 },
             stop: &stop,
             ask_again: &ask_again,
             started: &|_| {},

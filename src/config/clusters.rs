@@ -30,6 +30,7 @@ pub(super) struct ClustersDraft {
     safeguards: Option<Span>,
     arc: Option<Span>,
     ignored: Vec<Spanned<ResourceId>>,
+    at_once: Option<Span>,
 }
 
 impl ClustersDraft {
@@ -56,6 +57,7 @@ impl ClustersDraft {
             },
             coverage: coverage(fields),
             fleet_above: fields.number("fleetAbove"),
+            at_once: fields.number("atOnce"),
             foreign_gatekeeper: foreign.iter().map(|id| id.value.clone()).collect(),
         };
         let sensor = fields.fields("defenderSensor");
@@ -71,6 +73,7 @@ impl ClustersDraft {
             safeguards: fields.key_span("safeguards"),
             arc: fields.key_span("arc"),
             ignored: super::rollout::ignored(fields),
+            at_once: fields.key_span("atOnce"),
             gating: sensor.and_then(|sensor| sensor.key_span("securityGating")),
         }
     }
@@ -167,6 +170,10 @@ pub(super) fn check(
     if let Some(span) = clusters.empty_selection {
         let error = Diagnostic::error("missing key", file, span, "it has none of `tags`, `scopes`, `ids`");
         diagnostics.push(error.hint("remove `select` to mean every cluster in scope"));
+    }
+    if let Some(span) = clusters.at_once.filter(|_| clusters.value.at_once == Some(0)) {
+        let error = Diagnostic::error("out of range", file, span, "no cluster could ever be changed");
+        diagnostics.push(error.hint("write 1 or more; with `mode: require` nothing is written"));
     }
     ignored_twice(file, &clusters.ignored, diagnostics);
     if let Some(scope) = &environment.scope {

@@ -86,6 +86,10 @@ pub struct Environment {
     pub api_versions: BTreeMap<String, String>,
 }
 
+/// How many clusters an apply changes at once where the environment does not say it: between the 10 and the 30 deployments that a
+/// remediation task of Azure Policy runs at once by default and at most.
+const CLUSTERS_AT_ONCE: u64 = 20;
+
 impl Environment {
     /// Returns an environment without gates, of which nothing but its place is known.
     pub fn without_file(
@@ -110,6 +114,12 @@ impl Environment {
             limits: Limits::default(),
             api_versions: BTreeMap::new(),
         }
+    }
+
+    /// Returns how many clusters an apply may change at once.
+    pub fn clusters_at_once(&self) -> usize {
+        let stated = self.clusters.as_ref().and_then(|clusters| clusters.at_once);
+        usize::try_from(stated.unwrap_or(CLUSTERS_AT_ONCE)).unwrap_or(usize::MAX)
     }
 
     /// Returns the names that gates had before, each with the name that the gate has now.
@@ -338,6 +348,8 @@ pub struct Clusters {
     pub coverage: CoverageRule,
     /// Above how many clusters to write another way is proposed; a number of ours if absent.
     pub fleet_above: Option<u64>,
+    /// How many clusters may be changed at once; a number of ours if absent.
+    pub at_once: Option<u64>,
 }
 
 /// Which clusters in scope are meant: those that fit all that is stated, and every one if nothing is.

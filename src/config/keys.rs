@@ -535,6 +535,11 @@ static CLUSTERS: Table = table(
         ),
         key("coverage", Shape::Table(&rollout::COVERAGE), rollout::COVERAGE_DOC),
         key(
+            "atOnce",
+            Shape::Number,
+            "How many clusters an apply changes at once, at most: it begins with one, and goes back to one where a cluster fails; 20 if left out.",
+        ),
+        key(
             "fleetAbove",
             Shape::Number,
             "Above so many clusters that would be written one by one, the plan proposes that Azure Policy brings the add-on instead; 50 if left out.",

@@ -40,6 +40,7 @@ pub mod record;
 pub mod registration;
 pub mod remediation;
 pub mod role;
+mod rounds;
 pub mod route;
 pub mod safeguards;
 pub mod security;

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use super::door::{Door, DoorError};
 use super::json::text;
+use super::rounds::Rounds;
 use super::{Request, SeedOptions, substitutes, token};
 use crate::clock::{Clock, Sleeper, Timestamp};
 
@@ -230,8 +230,8 @@ impl Sleeper for InProcess {
     async fn sleep(&self, duration: Duration) {
         let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
         // As above; a clock that stands still makes the caller's own time limit end the wait.
-        let _ = self.door.advance(seconds);
-        tokio::task::yield_now().await;
+        let advance = |seconds| drop(self.door.advance(seconds));
+        self.rounds.wait(seconds, advance).await;
     }
 }
 
@@ -268,7 +268,7 @@ impl HttpClient for InProcess {
                 .collect(),
             body,
         };
-        self.rounds.turn().await;
+        let _asked = self.rounds.turn().await;
         let response = if is_store {
             substitutes::answer(&request)
         } else {
@@ -284,38 +284,6 @@ impl HttpClient for InProcess {
             headers,
             response.body,
         ))
-    }
-}
-
-/// How often nothing may be asked any more before the questions that wait are answered.
-const QUIET: u32 = 16;
-
-/// Lets answers take time: no question is answered while its asker has more that it does not need the answer for.
-///
-/// What is under way at once in Azure is so here too, and what is not shows in the order of the calls.
-#[derive(Debug, Default)]
-struct Rounds {
-    /// How many questions were asked.
-    asked: AtomicU64,
-    /// How many rounds are being answered or were.
-    opened: AtomicU64,
-}
-
-impl Rounds {
-    /// Returns when the question that was just asked may be answered.
-    async fn turn(&self) {
-        let mine = self.opened.load(Ordering::Relaxed);
-        let mut seen = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut quiet = 0;
-        while self.opened.load(Ordering::Relaxed) <= mine {
-            tokio::task::yield_now().await;
-            let asked = self.asked.load(Ordering::Relaxed);
-            quiet = if asked == seen { quiet + 1 } else { 0 };
-            seen = asked;
-            if quiet >= QUIET {
-                self.opened.fetch_max(mine + 1, Ordering::Relaxed);
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! the pages of one query.
 
 use crate::harness::Folder;
+use serde_json::{Value, json};
 
 /// An estate whose one environment holds a fleet.
 fn fleet(clusters: u32, subscriptions: u32) -> Folder {
@@ -108,4 +109,63 @@ fn what_would_be_written_is_read_exactly_and_at_once() {
             "{reads} reads, 5 Resource Graph queries, 0 writes, 0 polls, 0 repeated; {rounds} round trips one after another"
         )
     );
+}
+
+/// When the clusters of a fleet were changed, by the sandbox's clock: the start and the end of each operation, in order.
+fn changed(at_once: u32, options: &str) -> Vec<(i64, i64)> {
+    let fleet = fleet(60, 5);
+    fleet.edit(
+        "environments/fleet.yaml",
+        "defender: {containers: {mode: require, tier: Standard}}\n",
+        "",
+    );
+    let stated = format!("{{mode: manage}}, atOnce: {at_once}");
+    fleet.edit("environments/fleet.yaml", "{mode: policy}", &stated);
+    let mut state = fleet.state();
+    for (id, cluster) in state["resources"].as_object_mut().unwrap() {
+        if id.contains("/managedclusters/") {
+            cluster["properties"]["powerState"]["code"] = json!("Running");
+            cluster["properties"]["provisioningState"] = json!("Succeeded");
+            cluster["properties"]["addonProfiles"] = json!({});
+        }
+    }
+    // Nothing is under way there but what the apply begins.
+    state["operations"] = json!({});
+    fleet.write(".aksgate/sandbox/state.json", state.to_string());
+    fleet
+        .run(&format!("apply fleet --sandbox --yes --quiet {options}"))
+        .expect(0);
+    let operations = fleet.state()["operations"].clone();
+    let time = |operation: &Value, key: &str| operation[key].as_i64().unwrap();
+    let operations = operations.as_object().unwrap().values();
+    let mut times: Vec<(i64, i64)> = operations
+        .map(|operation| (time(operation, "started"), time(operation, "due")))
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+#[test]
+fn clusters_are_changed_many_at_once_and_hold_no_call_meanwhile() {
+    let under_way =
+        |times: &[(i64, i64)], at: i64| times.iter().filter(|(start, end)| *start <= at && at < *end).count();
+    let told = |times: &[(i64, i64)]| {
+        let most = times.iter().map(|(start, _)| under_way(times, *start)).max().unwrap();
+        let first = times[0].0;
+        let minutes = (times.iter().map(|(_, end)| *end).max().unwrap() - first).div_euclid(60);
+        (times.len(), under_way(times, first), most, minutes)
+    };
+    let many = changed(16, "");
+    let (clusters, first, most, minutes) = told(&many);
+    assert!(clusters >= 50, "{clusters}");
+    // 1, 2, 4, 8 and then 16 at once, a minute for each: one after another they would take an hour.
+    let rounds = 4 + (clusters - 15).div_ceil(16);
+    assert_eq!((first, most, minutes), (1, 16, i64::try_from(rounds).unwrap()));
+    assert_eq!(
+        told(&changed(16, "--parallelism 2")),
+        told(&many),
+        "calls are counted apart"
+    );
+    let (_, first, most, minutes) = told(&changed(1, ""));
+    assert_eq!((first, most, minutes), (1, 1, i64::try_from(clusters).unwrap()));
 }

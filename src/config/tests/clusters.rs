@@ -187,3 +187,18 @@ fn a_gate_of_kind_enablement_deploys_what_its_members_do_not_turn_off() {
     assert!(told("").contains(twice), "{}", told(""));
     assert!(!told(", parameters: {effect: Disabled}").contains("two writers"));
 }
+
+#[test]
+fn so_many_clusters_are_changed_at_once_as_is_stated_and_at_least_one() {
+    let stated = |text: &str| with(&format!("clusters:\n  policyAddon: {{mode: manage}}\n{text}"));
+    let at_once = |text: &str| {
+        let (estate, diagnostics) = load(&without_plan_sensor(stated(text)), Catalog::embedded());
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        estate.unwrap().environments["dev"].clusters_at_once()
+    };
+    assert_eq!(at_once(""), 20);
+    assert_eq!(at_once("  atOnce: 3\n"), 3);
+    let (_, diagnostics) = load(&without_plan_sensor(stated("  atOnce: 0\n")), Catalog::embedded());
+    let summaries: Vec<&str> = diagnostics.iter().map(|found| found.summary.as_str()).collect();
+    assert_eq!(summaries, ["out of range"]);
+}
