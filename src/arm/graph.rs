@@ -51,6 +51,16 @@ impl Client {
     ///
     /// No scope means no rows: nothing is asked, for Azure would take it for "everything I can see".
     pub async fn resource_graph(&self, query: &GraphQuery) -> Result<Vec<Value>, ArmError> {
+        self.resource_graph_of(query, &|row| row).await
+    }
+
+    /// As [`Client::resource_graph`], with what `read` makes of each row: that is done as each page comes, so that the documents of a large
+    /// result are never in memory together.
+    pub async fn resource_graph_of<T: Send>(
+        &self,
+        query: &GraphQuery,
+        read: &(dyn Fn(Value) -> T + Sync),
+    ) -> Result<Vec<T>, ArmError> {
         let (key, names) = match &query.scope {
             GraphScope::Subscriptions(ids) => ("subscriptions", ids),
             GraphScope::ManagementGroups(names) => ("managementGroups", names),
@@ -62,13 +72,18 @@ impl Client {
             .cloned()
             .collect();
         let batches = names.chunks(LARGEST_BATCH).map(<[String]>::to_vec);
-        let batches: Vec<_> = batches.map(|batch| self.rows_in(query, key, batch)).collect();
-        let found: Vec<Vec<Value>> = stream::iter(batches).buffered(AT_ONCE).try_collect().await?;
+        let batches: Vec<_> = batches.map(|batch| self.rows_in(query, (key, batch), read)).collect();
+        let found: Vec<Vec<T>> = stream::iter(batches).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     /// Returns the rows of a query in some scopes.
-    async fn rows_in(&self, query: &GraphQuery, key: &str, scopes: Vec<String>) -> Result<Vec<Value>, ArmError> {
+    async fn rows_in<T: Send>(
+        &self,
+        query: &GraphQuery,
+        (key, scopes): (&str, Vec<String>),
+        read: &(dyn Fn(Value) -> T + Sync),
+    ) -> Result<Vec<T>, ArmError> {
         let filter = if query.with_scopes_above {
             "AtScopeAboveAndBelow"
         } else {
@@ -88,7 +103,7 @@ impl Client {
         };
         let mut page = LARGEST_PAGE;
         loop {
-            match self.pages(page, &|start| body(page, start)).await {
+            match self.pages(page, &|start| body(page, start), read).await {
                 // The same options go with a token, so a smaller page starts from the beginning.
                 Err(error) if error.has_code("ResponsePayloadTooLarge") && page > 1 => page /= 2,
                 result => return result,
@@ -97,10 +112,16 @@ impl Client {
     }
 
     /// Returns the rows of all pages of a size; `body` makes the request for the page that starts somewhere.
-    async fn pages(&self, size: u32, body: &(dyn Fn(Start) -> Value + Sync)) -> Result<Vec<Value>, ArmError> {
-        let first = self.page(body(Start::Beginning)).await?;
-        if let Some(rows) = self.pages_at_once(size, &first, body).await? {
-            return Ok(rows);
+    async fn pages<T: Send>(
+        &self,
+        size: u32,
+        body: &(dyn Fn(Start) -> Value + Sync),
+        read: &(dyn Fn(Value) -> T + Sync),
+    ) -> Result<Vec<T>, ArmError> {
+        let mut first = self.page(body(Start::Beginning), read).await?;
+        if let Some(further) = self.pages_at_once(size, &first, body, read).await? {
+            first.rows.extend(further);
+            return Ok(first.rows);
         }
         let Page {
             mut rows, mut token, ..
@@ -112,21 +133,22 @@ impl Client {
                 let message = "the pages of the result go in circles";
                 return Err(ArmError::new(ArmErrorKind::Unusable, &call, message));
             }
-            let page = self.page(body(Start::Token(next))).await?;
+            let page = self.page(body(Start::Token(next)), read).await?;
             rows.extend(page.rows);
             token = page.token;
         }
         Ok(rows)
     }
 
-    /// Returns all rows, with the pages after the first asked for at once; none if one more page is all there is, if it is not told how many
-    /// there are, or if the rows changed in between.
-    async fn pages_at_once(
+    /// Returns the rows after the first page, with all pages asked for at once; none if one more page is all there is, if it is not told how
+    /// many there are, or if the rows changed in between.
+    async fn pages_at_once<T: Send>(
         &self,
         size: u32,
-        first: &Page,
+        first: &Page<T>,
         body: &(dyn Fn(Start) -> Value + Sync),
-    ) -> Result<Option<Vec<Value>>, ArmError> {
+        read: &(dyn Fn(Value) -> T + Sync),
+    ) -> Result<Option<Vec<T>>, ArmError> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let Some(total) = first
             .total
@@ -139,24 +161,23 @@ impl Client {
             return Ok(None);
         }
         let starts = (further..total.saturating_sub(1)).step_by(further);
-        let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)))).collect();
-        let pages: Vec<Page> = stream::iter(pages).buffered(AT_ONCE).try_collect().await?;
-        let mut rows = first.rows.clone();
-        let id = |row: Option<&Value>| row.and_then(|row| row.get("id")).cloned();
+        let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)), read)).collect();
+        let pages: Vec<Page<T>> = stream::iter(pages).buffered(AT_ONCE).try_collect().await?;
+        let (mut rows, mut last) = (Vec::with_capacity(total.saturating_sub(size)), first.last.clone());
         for page in pages {
-            let joins = id(page.rows.first()).is_some_and(|first| Some(first) == id(rows.last()));
-            if page.total != Some(total) || !joins {
+            if page.total != Some(total) || page.first.is_none() || page.first != last {
                 return Ok(None);
             }
             rows.extend(page.rows.into_iter().skip(1));
+            last = page.last;
         }
-        Ok((rows.len() == total).then_some(rows))
+        Ok((size + rows.len() == total).then_some(rows))
     }
 
-    async fn page(&self, body: Value) -> Result<Page, ArmError> {
+    async fn page<T: Send>(&self, body: Value, read: &(dyn Fn(Value) -> T + Sync)) -> Result<Page<T>, ArmError> {
         let call = self.call(Method::Post, Purpose::Query, PATH, &[], Some(&body))?;
         let answer = self.send(&call).await?;
-        read_page(&call, &answer)
+        read_page(&call, &answer, read)
     }
 }
 
@@ -170,15 +191,18 @@ enum Start {
 }
 
 /// A page of a result.
-struct Page {
-    rows: Vec<Value>,
+struct Page<T> {
+    rows: Vec<T>,
+    /// The ids of the first and the last row.
+    first: Option<Value>,
+    last: Option<Value>,
     /// The token of the next page.
     token: Option<String>,
     /// How many rows the whole result has, where that is told.
     total: Option<usize>,
 }
 
-fn read_page(call: &Call, answer: &Answer) -> Result<Page, ArmError> {
+fn read_page<T>(call: &Call, answer: &Answer, read: &(dyn Fn(Value) -> T + Sync)) -> Result<Page<T>, ArmError> {
     let truncated = |message: &str| ArmError::new(ArmErrorKind::Truncated, call, message).answered(answer);
     let mut body = answer
         .json()
@@ -211,7 +235,14 @@ fn read_page(call: &Call, answer: &Answer) -> Result<Page, ArmError> {
     }
     let total = body.get("totalRecords").and_then(Value::as_u64);
     let total = total.and_then(|total| usize::try_from(total).ok());
-    Ok(Page { rows, token, total })
+    let id = |row: Option<&Value>| row.and_then(|row| row.get("id")).cloned();
+    Ok(Page {
+        first: id(rows.first()),
+        last: id(rows.last()),
+        rows: rows.into_iter().map(read).collect(),
+        token,
+        total,
+    })
 }
 
 #[cfg(test)]

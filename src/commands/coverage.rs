@@ -274,7 +274,7 @@ fn one_gate(
 /// The effects that members of an assignment last reported to have.
 fn effects(assignment: &ResourceId, heard: &Evidence) -> BTreeMap<(ResourceId, String), Effect> {
     let mut newest: BTreeMap<(ResourceId, String), (Timestamp, Option<Effect>)> = BTreeMap::new();
-    for row in heard.rows.states.iter().filter(|row| row.key.assignment == *assignment) {
+    for row in &heard.rows.of(assignment).states {
         let key = (row.key.resource.clone(), row.key.member.clone());
         let found = (row.key.reported, row.key.effect);
         let known = newest.entry(key).or_insert(found);

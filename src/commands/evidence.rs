@@ -3,7 +3,7 @@
 use super::context::{Connection, LoadedEstate, arm_error};
 use super::error::CommandError;
 use crate::config::{Environment, Gate, InitiativeKind};
-use crate::evidence::{self, Forecast, GateEvidence, Ignored};
+use crate::evidence::{self, AllRows, Forecast, GateEvidence, Ignored};
 use crate::kinds::Kind;
 use crate::model::{MarkState, ResourceId, Stage, Timestamp};
 use crate::observe::{self, Asked, Evidence, EvidenceError};
@@ -193,10 +193,13 @@ pub(super) fn of<'a>(standing: &Standing<'_>, found: &'a Evidence) -> Option<&'a
 }
 
 /// Returns who would be hit if a gate denied.
-pub(super) fn forecast(standing: &Standing<'_>, found: &Evidence) -> Option<Forecast> {
-    let heard = of(standing, found)?;
+pub(super) fn forecast(
+    standing: &Standing<'_>,
+    heard: &BTreeMap<ResourceId, GateEvidence>,
+    rows: &AllRows,
+) -> Option<Forecast> {
     let (gate, id) = (&standing.gate.name, &standing.assignment.id);
-    Some(evidence::forecast(gate, id, heard, &found.rows, None))
+    Some(evidence::forecast(gate, id, heard.get(id)?, rows.of(id), None))
 }
 
 /// Returns why there is no evidence as an error of a command.

@@ -6,7 +6,7 @@ use super::evidence;
 use crate::catalog::Catalog;
 use crate::config::{Environment, Estate};
 use crate::desired::{self, Controls, Desired, DesiredError, DesiredObject, GateRollout, Sources};
-use crate::evidence::Forecast;
+use crate::evidence::{AllRows, Forecast, GateEvidence};
 use crate::kinds::{Kind, Meanings};
 use crate::lock::{self, Judgement};
 use crate::model::{Period, ResourceId, Scope, Timestamp};
@@ -84,7 +84,8 @@ pub async fn gather(
     } else {
         evidence::heard(loaded, environment, connection, (&observed, now), gates).await?
     };
-    controls.evidence.clone_from(&heard.gates);
+    let Evidence { rows, gates: evidence } = heard;
+    controls.evidence = evidence;
     let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
     not_lost(&judgement.lost)?;
     let mut wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
@@ -119,7 +120,7 @@ pub async fn gather(
     };
     let mut plan = make(inputs);
     told_limits(&mut plan, environment, (&loaded.estate.owner, &observed), &controls);
-    plan.forecasts = forecasts(loaded, environment, (&observed, &heard), gates);
+    plan.forecasts = forecasts(loaded, environment, (&observed, &controls.evidence, &rows), gates);
     let meanings = objects.iter().map(|object| {
         let name = (object.kind, object.id.clone());
         (name, object.meanings.clone())
@@ -316,13 +317,13 @@ pub fn want(
 fn forecasts(
     loaded: &LoadedEstate,
     environment: &Environment,
-    (observed, heard): (&Observed, &Evidence),
+    (observed, heard, rows): (&Observed, &BTreeMap<ResourceId, GateEvidence>, &AllRows),
     gates: &[String],
 ) -> Vec<Forecast> {
     let owner = &loaded.estate.owner;
     let standing = evidence::standing(owner, environment, observed, gates);
     let climbing = standing.iter().filter(|of| of.is_to_deny());
-    let forecasts = climbing.filter_map(|of| evidence::forecast(of, heard));
+    let forecasts = climbing.filter_map(|of| evidence::forecast(of, heard, rows));
     forecasts.filter(Forecast::says_something).collect()
 }
 

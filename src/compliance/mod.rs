@@ -11,7 +11,7 @@ mod trend;
 pub use baseline::{Baseline, BaselineError};
 pub use trend::{Day, Trend, trend};
 
-use crate::evidence::{Broken, ClusterEvidence, Count, Coverage, GateEvidence, Rows, broken};
+use crate::evidence::{AllRows, Broken, ClusterEvidence, Count, Coverage, GateEvidence, broken};
 use crate::model::{ResourceId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,12 +132,12 @@ pub struct Heard<'a> {
 
 impl Report {
     /// Makes a report of what was heard, compared with an earlier one.
-    pub fn new(heard: &[Heard<'_>], rows: &Rows, baseline: Option<&Baseline>, time: Timestamp) -> Report {
+    pub fn new(heard: &[Heard<'_>], rows: &AllRows, baseline: Option<&Baseline>, time: Timestamp) -> Report {
         let gates: Vec<GateReport> = heard.iter().map(gate_report).collect();
         let mut violations: Vec<Violation> = heard
             .iter()
             .flat_map(|of| {
-                let found = broken(of.assignment, of.evidence, rows);
+                let found = broken(of.assignment, of.evidence, rows.of(of.assignment));
                 found.into_iter().map(|found| violation(of.gate, found, baseline, time))
             })
             .collect();

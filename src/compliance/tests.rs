@@ -1,7 +1,7 @@
 //! What is new, what is fixed, and what nobody can say.
 
 use super::*;
-use crate::evidence::{Component, ComponentRow, MemberEvidence, MemberState, RowKey, StateRow};
+use crate::evidence::{Component, ComponentRow, MemberEvidence, MemberState, RowKey, Rows, StateRow};
 use crate::model::Effect;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn report(
         assignment: &assignment(),
         evidence: &evidence,
     };
-    Report::new(&[heard], &rows, baseline, now)
+    Report::new(&[heard], &rows.into(), baseline, now)
 }
 
 /// A report as it is written.

@@ -6,6 +6,7 @@ use crate::kinds::Kind;
 use crate::model::{Effect, ResourceId, Stage, Timestamp};
 use crate::observed::{LiveObject, Observed};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A member that reports on clusters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,10 +97,12 @@ pub fn cluster_facts(
 ) -> Vec<ClusterFacts> {
     let left_out = texts(assignment.wire.pointer("/properties/notScopes"));
     let scope = assignment.id.scope();
+    let everywhere = scope.to_lowercase().contains("/managementgroups/");
+    let ignored: BTreeMap<&ResourceId, &Ignored> = ignored.iter().rev().map(|(id, ignored)| (id, ignored)).collect();
     let in_scope = observed
         .clusters
         .iter()
-        .filter(|cluster| cluster.id.is_within(scope) || scope.to_lowercase().contains("/managementgroups/"));
+        .filter(|cluster| everywhere || cluster.id.is_within(scope));
     let facts = in_scope.map(|cluster| {
         let live = observed.get(Kind::ManagedCluster, &cluster.id);
         let on = live.is_some_and(|live| {
@@ -116,10 +119,7 @@ pub fn cluster_facts(
                 (false, true) => Condition::Running,
                 (false, false) => Condition::NoAddon,
             },
-            ignored: ignored
-                .iter()
-                .find(|(id, _)| *id == cluster.id)
-                .map(|(_, ignored)| ignored.clone()),
+            ignored: ignored.get(&cluster.id).map(|ignored| (*ignored).clone()),
             excluded: left_out.iter().any(|scope| cluster.id.is_within(scope)),
         }
     });

@@ -67,16 +67,21 @@ fn fits(pattern: &str, name: &str) -> bool {
 /// The order of the rows does not matter, and of two rows on the same thing the newer one holds; of two as old, the worse one.
 pub fn judge(question: Question<'_>, rows: &Rows) -> GateEvidence {
     let states = newest_states(question.assignment, &rows.states);
-    let mut components: BTreeMap<String, Vec<Standing<'_>>> = BTreeMap::new();
-    for standing in standing(question.assignment, rows) {
-        let cluster = standing.row.key.resource.key();
-        components.entry(cluster).or_default().push(standing);
+    let mut components: BTreeMap<&ResourceId, Vec<Standing<'_>>> = BTreeMap::new();
+    for standing in standing_of(question.assignment, rows, &states) {
+        components.entry(&standing.row.key.resource).or_default().push(standing);
     }
+    let exemptions = ByScope::of(question.exemptions);
     let mut clusters: Vec<ClusterEvidence> = question
         .clusters
         .iter()
         .map(|cluster| {
-            let of_it = components.get(&cluster.id.key()).map(Vec::as_slice);
+            let of_it = components.get(&cluster.id).map(Vec::as_slice);
+            let exempted = exemptions.covering(cluster);
+            let question = Question {
+                exemptions: &exempted,
+                ..question
+            };
             one_cluster(question, cluster, &states, of_it.unwrap_or_default())
         })
         .collect();
@@ -85,6 +90,32 @@ pub fn judge(question: Question<'_>, rows: &Rows) -> GateEvidence {
     GateEvidence {
         changed: question.changed,
         clusters,
+    }
+}
+
+/// Exemptions by their scope, since many of them and many clusters may be there.
+struct ByScope<'a>(BTreeMap<String, Vec<&'a Exempted>>);
+
+impl<'a> ByScope<'a> {
+    fn of(exemptions: &'a [Exempted]) -> ByScope<'a> {
+        let mut scopes: BTreeMap<String, Vec<&Exempted>> = BTreeMap::new();
+        for exempted in exemptions {
+            let scope = exempted.scope.trim_end_matches('/').to_ascii_lowercase();
+            scopes.entry(scope).or_default().push(exempted);
+        }
+        ByScope(scopes)
+    }
+
+    /// Returns the exemptions that a cluster lies in.
+    fn covering(&self, cluster: &ClusterFacts) -> Vec<Exempted> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let id = cluster.id.key();
+        let above = id.match_indices('/').filter_map(|(end, _)| id.get(..end));
+        let here = above.chain([id.as_str()]).filter_map(|scope| self.0.get(scope));
+        let covers = here.flatten().filter(|exempted| exempted.covers(cluster));
+        covers.map(|exempted| (*exempted).clone()).collect()
     }
 }
 
@@ -97,7 +128,7 @@ pub(super) struct Standing<'a> {
     pub(super) denied: bool,
 }
 
-type States<'a> = BTreeMap<(String, &'a str), &'a StateRow>;
+type States<'a> = BTreeMap<(&'a ResourceId, &'a str), &'a StateRow>;
 
 /// What decides between two rows on the same thing: the newer one holds, and the worse of two as old.
 fn rank(reported: Timestamp, state: MemberState, effect: Option<Effect>) -> (Timestamp, MemberState, bool) {
@@ -108,7 +139,7 @@ fn newest_states<'a>(assignment: &ResourceId, rows: &'a [StateRow]) -> States<'a
     let mut newest: States<'a> = BTreeMap::new();
     let rank = |row: &StateRow| rank(row.key.reported, row.state, row.key.effect);
     for row in rows.iter().filter(|row| row.key.assignment == *assignment) {
-        let key = (row.key.resource.key(), row.key.member.as_str());
+        let key = (&row.key.resource, row.key.member.as_str());
         let place = newest.entry(key).or_insert(row);
         if rank(row) > rank(place) {
             *place = row;
@@ -120,24 +151,22 @@ fn newest_states<'a>(assignment: &ResourceId, rows: &'a [StateRow]) -> States<'a
 /// Returns the objects that break members of an assignment, each once for a member: those whose newest row does not say that they are
 /// sound, but for what was seen before a report that nothing breaks the member.
 pub(super) fn standing<'a>(assignment: &ResourceId, rows: &'a Rows) -> Vec<Standing<'a>> {
-    let states = newest_states(assignment, &rows.states);
+    standing_of(assignment, rows, &newest_states(assignment, &rows.states))
+}
+
+fn standing_of<'a>(assignment: &ResourceId, rows: &'a Rows, states: &States<'a>) -> Vec<Standing<'a>> {
     let mut newest: BTreeMap<_, &ComponentRow> = BTreeMap::new();
     let rank = |row: &ComponentRow| rank(row.key.reported, row.state, row.key.effect);
     for row in rows.components.iter().filter(|row| row.key.assignment == *assignment) {
         let key = &row.key;
-        let key = (
-            key.resource.key(),
-            key.member.as_str(),
-            key.definition.key(),
-            &row.component,
-        );
+        let key = (&key.resource, key.member.as_str(), &key.definition, &row.component);
         let place = newest.entry(key).or_insert(row);
         if rank(row) > rank(place) {
             *place = row;
         }
     }
     let stands = newest.into_values().filter_map(|row| {
-        let state = states.get(&(row.key.resource.key(), row.key.member.as_str()));
+        let state = states.get(&(&row.key.resource, row.key.member.as_str()));
         let gone =
             state.is_some_and(|state| state.state == MemberState::Compliant && state.key.reported > row.key.reported);
         let denies = state.is_some_and(|state| state.key.effect == Some(Effect::Deny));
@@ -155,12 +184,11 @@ fn one_cluster(
     states: &States<'_>,
     components: &[Standing<'_>],
 ) -> ClusterEvidence {
-    let key = cluster.id.key();
     let members: BTreeMap<String, MemberEvidence> = question
         .members
         .iter()
         .map(|member| {
-            let state = states.get(&(key.clone(), member.reference.as_str())).copied();
+            let state = states.get(&(&cluster.id, member.reference.as_str())).copied();
             let lets_off = |exempted: &Exempted| exempted.lets_off(cluster, &member.reference);
             let exempt = question.exemptions.iter().any(lets_off);
             let evidence = one_member(question, member, (state, exempt), components);

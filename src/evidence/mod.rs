@@ -23,7 +23,7 @@ pub use broken::{Broken, broken};
 pub use facts::{ClusterFacts, Condition, Exempted, Ignored, Member, changed, cluster_facts, exemptions, members};
 pub use forecast::{Forecast, Hit, Place, forecast};
 pub use judge::{Namespaces, Question, judge};
-pub use row::{Component, ComponentRow, RowError, RowKey, Rows, StateRow};
+pub use row::{AllRows, Component, ComponentRow, RowError, RowKey, Rows, StateRow};
 pub use scan::{Freshness, Heard, freshness};
 
 /// How many violations Azure Policy keeps for one policy on one cluster ("Understand Azure Policy for Kubernetes clusters", limits).

@@ -1,8 +1,9 @@
 //! One row of compliance, read from what Policy Insights or Resource Graph answers.
 
 use super::MemberState;
-use crate::model::{Effect, ResourceId, Timestamp};
+use crate::model::{Effect, Ids, ResourceId, Timestamp};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// All rows that were read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +12,42 @@ pub struct Rows {
     pub states: Vec<StateRow>,
     /// The objects in clusters that break them.
     pub components: Vec<ComponentRow>,
+}
+
+/// Rows by the assignment that they are of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllRows(BTreeMap<ResourceId, Rows>);
+
+static NO_ROWS: Rows = Rows {
+    states: Vec::new(),
+    components: Vec::new(),
+};
+
+impl AllRows {
+    /// Returns the rows of an assignment.
+    pub fn of(&self, assignment: &ResourceId) -> &Rows {
+        self.0.get(assignment).unwrap_or(&NO_ROWS)
+    }
+
+    /// Returns the rows of an assignment, to change them.
+    pub fn of_mut(&mut self, assignment: &ResourceId) -> &mut Rows {
+        self.0.entry(assignment.clone()).or_default()
+    }
+}
+
+impl From<Rows> for AllRows {
+    fn from(rows: Rows) -> AllRows {
+        let mut all = AllRows::default();
+        for row in rows.states {
+            let of = row.key.assignment.clone();
+            all.of_mut(&of).states.push(row);
+        }
+        for row in rows.components {
+            let of = row.key.assignment.clone();
+            all.of_mut(&of).components.push(row);
+        }
+        all
+    }
 }
 
 /// What one member reports of one resource.
@@ -70,24 +107,24 @@ pub enum RowError {
 }
 
 impl StateRow {
-    /// Reads a row of policy states.
+    /// Reads a row of policy states; `ids` keeps what many rows name.
     ///
     /// # Errors
     /// A column that is needed is missing.
-    pub fn parse(row: &Value) -> Result<StateRow, RowError> {
+    pub fn parse(row: &Value, ids: &Ids) -> Result<StateRow, RowError> {
         Ok(StateRow {
-            key: RowKey::parse(row)?,
+            key: RowKey::parse(row, ids)?,
             state: MemberState::parse(needed(row, "complianceState")?),
         })
     }
 }
 
 impl ComponentRow {
-    /// Reads a row of component policy states.
+    /// Reads a row of component policy states; `ids` keeps what many rows name.
     ///
     /// # Errors
     /// A column that is needed is missing.
-    pub fn parse(row: &Value) -> Result<ComponentRow, RowError> {
+    pub fn parse(row: &Value, ids: &Ids) -> Result<ComponentRow, RowError> {
         let id = needed(row, "componentId")?;
         let kind = text(row, "componentType").unwrap_or_default();
         // `componentId` is `namespace/name`, or the name alone of what has no namespace.
@@ -96,7 +133,7 @@ impl ComponentRow {
             None => (None, id),
         };
         Ok(ComponentRow {
-            key: RowKey::parse(row)?,
+            key: RowKey::parse(row, ids)?,
             state: MemberState::parse(needed(row, "complianceState")?),
             component: Component {
                 kind: kind.to_owned(),
@@ -108,8 +145,8 @@ impl ComponentRow {
 }
 
 impl RowKey {
-    fn parse(row: &Value) -> Result<RowKey, RowError> {
-        let id = |column: &'static str| ResourceId::parse(needed(row, column)?).ok_or(RowError::Column(column));
+    fn parse(row: &Value, ids: &Ids) -> Result<RowKey, RowError> {
+        let id = |column: &'static str| ids.parse(needed(row, column)?).ok_or(RowError::Column(column));
         Ok(RowKey {
             resource: id("resourceId")?,
             assignment: id("policyAssignmentId")?,
@@ -153,7 +190,7 @@ mod tests {
 
     #[test]
     fn rows_are_read_in_any_casing() {
-        let read = StateRow::parse(&row()).unwrap();
+        let read = StateRow::parse(&row(), &Ids::default()).unwrap();
         assert_eq!(read.state, MemberState::NonCompliant);
         assert_eq!(
             (read.key.member.as_str(), read.key.effect),
@@ -162,7 +199,7 @@ mod tests {
         let cluster = "/subscriptions/S/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/C";
         assert_eq!(read.key.resource, ResourceId::parse(cluster).unwrap());
         assert_eq!(read.key.reported.to_string(), "2027-01-04T08:00:00Z");
-        let read = ComponentRow::parse(&row()).unwrap().component;
+        let read = ComponentRow::parse(&row(), &Ids::default()).unwrap().component;
         assert_eq!(
             (read.namespace.as_deref(), read.name.as_str()),
             (Some("shop"), "cart-5d4f-x")
@@ -173,7 +210,7 @@ mod tests {
     fn objects_without_a_namespace_have_none() {
         let mut row = row();
         row["componentId"] = json!("shop");
-        let read = ComponentRow::parse(&row).unwrap().component;
+        let read = ComponentRow::parse(&row, &Ids::default()).unwrap().component;
         assert_eq!((read.namespace, read.name.as_str()), (None, "shop"));
     }
 
@@ -189,13 +226,19 @@ mod tests {
             for bad in [Value::Null, json!(""), json!(3)] {
                 let mut broken = row();
                 broken[column] = bad;
-                assert_eq!(StateRow::parse(&broken), Err(RowError::Column(column)));
-                assert_eq!(ComponentRow::parse(&broken), Err(RowError::Column(column)));
+                assert_eq!(StateRow::parse(&broken, &Ids::default()), Err(RowError::Column(column)));
+                assert_eq!(
+                    ComponentRow::parse(&broken, &Ids::default()),
+                    Err(RowError::Column(column))
+                );
             }
         }
         let mut unnamed = row();
         unnamed["componentId"] = Value::Null;
-        assert_eq!(ComponentRow::parse(&unnamed), Err(RowError::Column("componentId")));
+        assert_eq!(
+            ComponentRow::parse(&unnamed, &Ids::default()),
+            Err(RowError::Column("componentId"))
+        );
     }
 
     #[test]

@@ -546,3 +546,46 @@ proptest! {
         prop_assert!(!after.is_none());
     }
 }
+
+#[test]
+fn rows_are_kept_by_their_assignment_however_it_is_written() {
+    let mine = state("c", "m", MemberState::NonCompliant, 1);
+    let mut other = mine.clone();
+    other.key.assignment = id("/subscriptions/s/providers/x/policyAssignments/other");
+    let rows = AllRows::from(Rows {
+        states: vec![other.clone(), mine.clone()],
+        components: Vec::new(),
+    });
+    assert_eq!(rows.of(&id(&ASSIGNMENT.to_uppercase())).states, [mine]);
+    assert_eq!(rows.of(&other.key.assignment).states, [other]);
+    assert_eq!(*rows.of(&id("/subscriptions/s/none")), Rows::default());
+}
+
+#[test]
+fn of_many_exemptions_each_cluster_has_those_that_it_lies_in() {
+    let exempted = |scope: &str| Exempted {
+        scope: scope.to_owned(),
+        locations: Vec::new(),
+        members: Vec::new(),
+        until: None,
+    };
+    let covered = |scope: &str| {
+        let world = World {
+            clusters: vec![cluster("c"), cluster("cc")],
+            exemptions: vec![exempted(scope)],
+            ..World::default()
+        };
+        let evidence = world.judge(&Rows::default());
+        let covered = evidence
+            .clusters
+            .iter()
+            .map(|one| matches!(one.coverage, Coverage::Exempt { .. }));
+        covered.collect::<Vec<bool>>()
+    };
+    let c = cluster_id("C").as_str().to_uppercase();
+    assert_eq!(covered(&c), [true, false]);
+    assert_eq!(covered("/subscriptions/S/resourcegroups/G/"), [true, true]);
+    assert_eq!(covered("/subscriptions/s"), [true, true]);
+    assert_eq!(covered("/subscriptions/s/resourceGroups/g2"), [false, false]);
+    assert_eq!(covered("/subscriptions/s/resourceGro"), [false, false]);
+}

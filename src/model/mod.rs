@@ -20,7 +20,7 @@ pub use effect::{Effect, Stage};
 pub use limits::{FEW, Limits, Percent};
 pub use mark::{LONGEST_METADATA, MARK_KEY, Mark, MarkState, ROLE_ATTEMPTS, STATE_KEY, WHOLE};
 pub use meaning::Meaning;
-pub use resource_id::{ResourceId, Scope, is_guid};
+pub use resource_id::{Ids, ResourceId, Scope, is_guid};
 pub use ring::{Area, Part, Ring, plain_location};
 pub use timestamp::{Period, Timestamp};
 pub use vm_size::vcpus_of_size;

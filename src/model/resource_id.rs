@@ -2,14 +2,16 @@
 //!
 //! Owns how they are read, compared (without case, as ARM does) and put together.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The id of an ARM resource, as text that keeps the casing it came in.
 ///
-/// Equal without regard to case, as ARM's ids are.
+/// Equal without regard to case, as ARM's ids are. Clones share the text.
 #[derive(Clone)]
-pub struct ResourceId(String);
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// Reads an id: it starts with one `/`, has no empty segment, and no character that ends a URL's path.
@@ -19,7 +21,7 @@ impl ResourceId {
             .split('/')
             .all(|segment| !segment.is_empty() && segment != "." && segment != "..");
         let plain = !rest.contains(|c: char| c.is_control() || matches!(c, '?' | '#' | '\\' | '%'));
-        (clean && plain).then(|| ResourceId(text.to_owned()))
+        (clean && plain).then(|| ResourceId(Arc::from(text)))
     }
 
     /// Returns the id as it was given.
@@ -50,24 +52,30 @@ impl ResourceId {
 
     /// Returns the part before the last `/providers/`: the scope that the resource stands at.
     pub fn scope(&self) -> &str {
-        let lower = self.0.to_ascii_lowercase();
-        lower
-            .rfind("/providers/")
-            .and_then(|at| self.0.get(..at))
-            .unwrap_or_default()
+        let providers = b"/providers/";
+        let windows = self.0.as_bytes().windows(providers.len());
+        // What matches is plain ASCII, so it begins and ends at characters.
+        let at = windows.rev().position(|window| window.eq_ignore_ascii_case(providers));
+        at.and_then(|from_end| {
+            let at = self.0.len().checked_sub(providers.len() + from_end)?;
+            self.0.get(..at)
+        })
+        .unwrap_or_default()
     }
 
     /// Returns whether this id lies at or below `scope` (a path such as `/subscriptions/…`), by whole segments.
     pub fn is_within(&self, scope: &str) -> bool {
-        let (id, scope) = (self.key(), scope.trim_end_matches('/').to_ascii_lowercase());
-        id.strip_prefix(&scope)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let (id, scope) = (self.0.as_bytes(), scope.trim_end_matches('/').as_bytes());
+        let starts = id
+            .get(..scope.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scope));
+        starts && id.get(scope.len()).is_none_or(|next| *next == b'/')
     }
 }
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -75,7 +83,10 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
+        for byte in self.0.bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+        state.write_u8(0xff);
     }
 }
 
@@ -87,6 +98,9 @@ impl PartialOrd for ResourceId {
 
 impl Ord for ResourceId {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return std::cmp::Ordering::Equal;
+        }
         let (one, other) = (self.0.bytes(), other.0.bytes());
         one.map(|byte| byte.to_ascii_lowercase())
             .cmp(other.map(|byte| byte.to_ascii_lowercase()))
@@ -102,6 +116,23 @@ impl fmt::Debug for ResourceId {
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Ids that are named many times, as in rows: each is kept once.
+#[derive(Debug, Default)]
+pub struct Ids(Mutex<HashSet<Arc<str>>>);
+
+impl Ids {
+    /// Reads an id as [`ResourceId::parse`] does, and returns the one that was read before where it is written the same.
+    pub fn parse(&self, text: &str) -> Option<ResourceId> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(text) {
+            return Some(ResourceId(Arc::clone(known)));
+        }
+        let id = ResourceId::parse(text)?;
+        known.insert(Arc::clone(&id.0));
+        Some(id)
     }
 }
 

@@ -10,10 +10,10 @@ use super::AT_ONCE;
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::catalog::Catalog;
 use crate::evidence::{
-    ComponentRow, GateEvidence, Ignored, Namespaces, Question, RowError, Rows, SETTLE, StateRow, changed,
+    AllRows, ComponentRow, GateEvidence, Ignored, Namespaces, Question, RowError, Rows, SETTLE, StateRow, changed,
     cluster_facts, exemptions, freshness, judge, members,
 };
-use crate::model::{Period, ResourceId, Scope, Timestamp};
+use crate::model::{Ids, Period, ResourceId, Scope, Timestamp};
 use crate::observed::{LiveObject, Observed};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub struct Asked<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// All rows.
-    pub rows: Rows,
+    pub rows: AllRows,
     /// What they come to, by assignment. One whose members are not known has evidence that nothing can be concluded from.
     pub gates: BTreeMap<ResourceId, GateEvidence>,
 }
@@ -81,43 +81,49 @@ pub async fn evidence(
     if asked.is_empty() {
         return Ok(Evidence::default());
     }
-    let mut rows = from_graph(client, scope, asked).await?;
-    let behind = asked.iter().filter(|one| {
-        let judged = judged(observed, catalog, **one, &rows, now);
-        let freshness = freshness(&judged, None, SETTLE, now);
-        freshness.iter().any(|of| of.heard.is_awaited())
-    });
-    let newer: Vec<_> = behind
-        .map(|one| newer(client, observed, one.assignment, &rows, now))
+    let mut rows = AllRows::from(from_graph(client, scope, asked).await?);
+    let judge = |one: Asked<'_>, rows: &AllRows| judged(observed, catalog, one, rows.of(&one.assignment.id), now);
+    let mut gates: BTreeMap<ResourceId, GateEvidence> = asked
+        .iter()
+        .map(|one| (one.assignment.id.clone(), judge(*one, &rows)))
         .collect();
-    let newer: Vec<Option<(&ResourceId, Rows)>> = stream::iter(newer).buffered(AT_ONCE).try_collect().await?;
-    for (assignment, newer) in newer.into_iter().flatten() {
-        rows.components.retain(|row| row.key.assignment != *assignment);
-        rows.components.extend(newer.components);
-        rows.states.extend(newer.states);
+    let is_behind = |one: &&Asked<'_>| {
+        let freshness = gates
+            .get(&one.assignment.id)
+            .map(|judged| freshness(judged, None, SETTLE, now));
+        freshness.into_iter().flatten().any(|of| of.heard.is_awaited())
+    };
+    let behind: Vec<Asked<'_>> = asked.iter().filter(is_behind).copied().collect();
+    let newer: Vec<_> = behind
+        .iter()
+        .map(|one| newer(client, observed, one.assignment, rows.of(&one.assignment.id), now))
+        .collect();
+    let newer: Vec<Option<Rows>> = stream::iter(newer).buffered(AT_ONCE).try_collect().await?;
+    for (one, newer) in behind.into_iter().zip(newer) {
+        let Some(newer) = newer else { continue };
+        let id = &one.assignment.id;
+        let here = rows.of_mut(id);
+        here.components = newer.components;
+        here.states.extend(newer.states);
+        gates.insert(id.clone(), judge(one, &rows));
     }
-    let gates = asked.iter().map(|one| {
-        let judged = judged(observed, catalog, *one, &rows, now);
-        (one.assignment.id.clone(), judged)
-    });
-    let gates = gates.collect();
     Ok(Evidence { rows, gates })
 }
 
 /// What Policy Insights has of an assignment; none if it knows no more than `before`.
-async fn newer<'a>(
+async fn newer(
     client: &Client,
     observed: &Observed,
-    assignment: &'a LiveObject,
+    assignment: &LiveObject,
     before: &Rows,
     now: Timestamp,
-) -> Result<Option<(&'a ResourceId, Rows)>, EvidenceError> {
+) -> Result<Option<Rows>, EvidenceError> {
     let states = states(client, assignment, now).await?;
-    if !tells_more(&assignment.id, &states, before) {
+    if !tells_more(&states, before) {
         return Ok(None);
     }
     let components = components(client, assignment, observed, &states).await?;
-    Ok(Some((&assignment.id, Rows { states, components })))
+    Ok(Some(Rows { states, components }))
 }
 
 /// Reads the evidence of one assignment from Policy Insights alone, as it is now.
@@ -153,16 +159,16 @@ fn judged(observed: &Observed, catalog: &Catalog, asked: Asked<'_>, rows: &Rows,
 }
 
 /// Whether Policy Insights has a newer row on anything than Resource Graph had.
-fn tells_more(assignment: &ResourceId, states: &[StateRow], before: &Rows) -> bool {
-    let mut known: BTreeMap<(String, &str), Timestamp> = BTreeMap::new();
-    for row in before.states.iter().filter(|row| row.key.assignment == *assignment) {
+fn tells_more(states: &[StateRow], before: &Rows) -> bool {
+    let mut known: BTreeMap<(&ResourceId, &str), Timestamp> = BTreeMap::new();
+    for row in &before.states {
         let newest = known
-            .entry((row.key.resource.key(), &row.key.member))
+            .entry((&row.key.resource, &row.key.member))
             .or_insert(row.key.reported);
         *newest = row.key.reported.max(*newest);
     }
     states.iter().any(|row| {
-        let known = known.get(&(row.key.resource.key(), row.key.member.as_str()));
+        let known = known.get(&(&row.key.resource, row.key.member.as_str()));
         known.is_none_or(|known| row.key.reported > *known)
     })
 }
@@ -183,6 +189,7 @@ async fn from_graph(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Resu
         .map(|one| format!("'{}'", one.assignment.id.as_str().replace('\'', "\\'")))
         .collect();
     let ids = ids.into_iter().collect::<Vec<String>>().join(", ");
+    let row_ids = Ids::default();
     let query = |table: &str, only: &str, more: &[&str]| {
         let columns: Vec<String> = COLUMNS
             .iter()
@@ -207,13 +214,15 @@ async fn from_graph(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Resu
     let broken = " | where tostring(properties.complianceState) =~ 'NonCompliant'";
     let states = query("policystates", "", &[]);
     let components = query("componentpolicystates", broken, &["componentId", "componentType"]);
-    let (states, components) = futures::try_join!(client.resource_graph(&states), client.resource_graph(&components))?;
+    let state = |row: Value| StateRow::parse(&row, &row_ids);
+    let component = |row: Value| ComponentRow::parse(&row, &row_ids);
+    let (states, components) = futures::try_join!(
+        client.resource_graph_of(&states, &state),
+        client.resource_graph_of(&components, &component)
+    )?;
     Ok(Rows {
-        states: states.iter().map(StateRow::parse).collect::<Result<_, RowError>>()?,
-        components: components
-            .iter()
-            .map(ComponentRow::parse)
-            .collect::<Result<_, RowError>>()?,
+        states: states.into_iter().collect::<Result<_, RowError>>()?,
+        components: components.into_iter().collect::<Result<_, RowError>>()?,
     })
 }
 
@@ -237,7 +246,9 @@ async fn states(client: &Client, assignment: &LiveObject, now: Timestamp) -> Res
     let rows = client
         .list_by_post(&path, &[("$from", &from), ("$filter", &filter)])
         .await?;
-    Ok(rows.iter().map(StateRow::parse).collect::<Result<_, RowError>>()?)
+    let ids = Ids::default();
+    let rows = rows.iter().map(|row| StateRow::parse(row, &ids));
+    Ok(rows.collect::<Result<_, RowError>>()?)
 }
 
 /// Reads what Policy Insights kept of clusters for a time before now, for some assignments: a call for each cluster, in their order.
@@ -263,7 +274,8 @@ pub async fn history(
         let rows = client
             .list_by_post(&path, &[("$from", from), ("$filter", filter)])
             .await?;
-        let rows: Result<Vec<StateRow>, RowError> = rows.iter().map(StateRow::parse).collect();
+        let ids = Ids::default();
+        let rows: Result<Vec<StateRow>, RowError> = rows.iter().map(|row| StateRow::parse(row, &ids)).collect();
         Ok::<_, EvidenceError>(rows?)
     }));
     reads.buffered(AT_ONCE).try_collect().await
@@ -299,7 +311,8 @@ async fn components(
         async move { of_subscription(client, assignment, &subscription, clusters).await }
     }));
     let found: Vec<Vec<Value>> = asks.buffered(AT_ONCE).try_collect().await?;
-    let rows = found.iter().flatten().map(ComponentRow::parse);
+    let ids = Ids::default();
+    let rows = found.iter().flatten().map(|row| ComponentRow::parse(row, &ids));
     Ok(rows.collect::<Result<_, RowError>>()?)
 }
 
