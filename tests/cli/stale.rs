@@ -1,6 +1,7 @@
 //! Objects that were changed by others between plan and apply.
 
-use crate::harness::{Folder, Run};
+use crate::faults::served::Served;
+use crate::harness::{Folder, Run, outline};
 use serde_json::json;
 
 const APPLY: &str = "apply dev --sandbox --yes --plan plan.json";
@@ -65,7 +66,7 @@ fn an_object_that_moved_is_refused_and_named_and_the_others_are_written() {
     );
     assert!(run.stdout.contains("\nApplied: 1 done, 1 stale.\n"), "{}", run.stdout);
     assert_eq!(effect(&folder), "Deny", "what somebody wrote is still there");
-    let rest = crate::harness::outline(&folder.plan("dev"));
+    let rest = outline(&folder.plan("dev"));
     assert!(!rest.iter().any(|step| step.contains("defenderPlan")), "{rest:?}");
 }
 
@@ -141,10 +142,132 @@ fn what_somebody_weakened_is_put_back() {
             plan["properties"]["pricingTier"] = json!("Free");
         },
     );
-    assert_eq!(
-        crate::harness::outline(&folder.plan("dev")),
-        ["update defenderPlan tightens"]
-    );
+    assert_eq!(outline(&folder.plan("dev")), ["update defenderPlan tightens"]);
     folder.run("apply dev --sandbox --yes").expect(0);
     assert!(folder.is_settled("dev"));
+}
+
+/// A fleet below a management group, with something of every sort that is found by Resource Graph: clusters, Defender plans, an assignment at
+/// a subscription and an exemption at a cluster.
+fn fleet() -> (Folder, String) {
+    let folder = Folder::shipped();
+    for name in ["dev", "test", "prod"] {
+        folder.remove(&format!("environments/{name}.yaml"));
+    }
+    folder.remove("aksgate.lock");
+    folder
+        .run("sandbox reset --quiet --clusters 12 --subscriptions 3")
+        .expect(0);
+    let clusters = folder.resources(|id, _| id.contains("/managedclusters/"));
+    let cluster = clusters[0].1["id"].as_str().unwrap().to_owned();
+    let subscription = cluster.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+    folder.write(
+        FLEET,
+        format!(
+            "scope: managementGroups/contoso\n\
+             rings:\n  - {{name: canary, scopes: [{subscription}]}}\n  - {{name: broad}}\n\
+             gates:\n  pod-security: {{initiative: pod-security-baseline, target: audit}}\n\
+             defender: {{containers: {{mode: manage, tier: Standard, extensions: {{ContainerSensor: true}}}}}}\n\
+             clusters: {{policyAddon: {{mode: manage}}}}\n{EXEMPTIONS}  - {{gate: pod-security, resource: {cluster}, \
+             category: Waiver, expires: 2027-01-31, reason: legacy agents}}\n"
+        ),
+    );
+    (folder, cluster)
+}
+
+const FLEET: &str = "environments/fleet.yaml";
+const EXEMPTIONS: &str = "exemptions:\n";
+const APPLY_FLEET: &str =
+    "apply fleet --yes --allow-weakening pod-security --reason why --max-share 100% --max-weakenings 10";
+
+/// Serves a sandbox whose Resource Graph shows nothing that happened since.
+fn behind(folder: Folder) -> Served {
+    let stale = json!({"kind": "stale", "seconds": 86_400});
+    let queries = "*Microsoft.ResourceGraph/resources";
+    Served::new(
+        folder,
+        &json!([{"method": "POST", "path": queries, "count": "all", "action": stale}]),
+        0,
+    )
+}
+
+/// The writes that were recorded, and whether each query was answered from the past.
+fn writes(served: &Served) -> Vec<String> {
+    let recorded = served.exchanges();
+    let mut queries = recorded.iter().filter(|exchange| exchange.path.ends_with("/resources"));
+    assert!(
+        queries.all(|query| !query.fault.is_empty()),
+        "Resource Graph is not behind"
+    );
+    let written = recorded
+        .iter()
+        .filter(|exchange| matches!(exchange.method.as_str(), "PUT" | "DELETE"));
+    written
+        .map(|exchange| format!("{} {}", exchange.method, exchange.path))
+        .collect()
+}
+
+#[test]
+fn what_was_written_and_resource_graph_does_not_show_is_neither_planned_nor_written_again() {
+    let (folder, _) = fleet();
+    let served = behind(folder);
+    served.run("plan fleet --out plan.json").expect(0);
+    served.run_while_time_flies(APPLY_FLEET).expect(0);
+    let written = writes(&served);
+    for part in [
+        "PUT /providers/microsoft.management/managementgroups/contoso/providers/microsoft.authorization/policyassignments/",
+        "/policyexemptions/",
+        "/pricings/containers",
+        "/managedclusters/",
+    ] {
+        assert!(written.iter().any(|write| write.contains(part)), "{part}: {written:#?}");
+    }
+    let below = |write: &&String| write.starts_with("PUT /subscriptions/") && write.contains("/policyassignments/");
+    assert_eq!(written.iter().filter(below).count(), 1, "{written:#?}");
+    // Nothing that stands there by now is called missing, and what the saved plan wanted is done.
+    served.run("plan fleet --detailed-exitcode").expect(0);
+    served.run("drift fleet").expect(0);
+    let again = served.run(&format!("{APPLY_FLEET} --plan plan.json")).expect(0);
+    assert!(again.stdout.contains("already-done"), "{}", again.stdout);
+    served.run(APPLY_FLEET).expect(0);
+    assert_eq!(writes(&served), written, "nothing was written a second time");
+}
+
+#[test]
+fn what_went_or_changed_and_resource_graph_still_shows_is_neither_deleted_nor_put_back() {
+    let (folder, cluster) = fleet();
+    folder.run(&format!("{APPLY_FLEET} --sandbox --quiet")).expect(0);
+    assert!(folder.is_settled("fleet"));
+    let served = behind(folder);
+    // Somebody deletes the exemption, and turns an extension of each Defender plan on, by an estate of the same content.
+    let text = served.folder.read(FLEET);
+    let (before, _) = text.split_once(EXEMPTIONS).unwrap();
+    let changed = before.replace(
+        "ContainerSensor: true",
+        "ContainerSensor: true, AgentlessDiscoveryForKubernetes: true",
+    );
+    served.folder.write(FLEET, &changed);
+    served.run(APPLY_FLEET).expect(0);
+    let written = writes(&served);
+    // The gate has two assignments here, and an exemption from each.
+    let exemptions = format!(
+        "DELETE {}/providers/microsoft.authorization/policyexemptions/",
+        cluster.to_lowercase()
+    );
+    let deleted = written.iter().filter(|write| write.starts_with(&exemptions)).count();
+    let plans = written
+        .iter()
+        .filter(|write| write.ends_with("/pricings/containers"))
+        .count();
+    assert!(
+        deleted == 2 && plans > 0 && written.len() == deleted + plans,
+        "{written:#?}"
+    );
+    served.run("plan fleet --detailed-exitcode").expect(0);
+    served.run(APPLY_FLEET).expect(0);
+    assert_eq!(writes(&served), written);
+    // An estate that wants all that back says so of what is there now, not of what Resource Graph shows.
+    served.folder.write(FLEET, &text);
+    let plan = served.run("plan fleet --format json").expect(0).json();
+    assert_eq!(outline(&plan), ["create policyExemption weakens"; 2]);
 }
