@@ -172,7 +172,7 @@ fn what_fails_is_told_in_every_form() {
     | Suite | Test | Case | Outcome | Why |
     |---|---|---|---|---|
     | library/labels/suite.yaml | labels |  | FAIL | 1 of 3 cases failed |
-    | library/labels/suite.yaml | labels | wrong | FAIL | expected no violation, found 2; violations: \`needs the label owner\`, \`needs the label team\` |
+    | library/labels/suite.yaml | labels | wrong | FAIL | expected no violation, found 2; violations: `needs the label owner`, `needs the label team` |
     | library/labels/suite.yaml | labels | later | skip |  |
     ");
     insta::assert_snapshot!(folder.run("verify library --format json").expect(2).stdout, @r#"
