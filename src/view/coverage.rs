@@ -173,12 +173,15 @@ fn closing(read: &Covered) -> String {
     let should = read.cells().filter(|(.., cell)| cell.should_be_closed).count();
     let start = format!("{closed} of {} closed", counted(read.cells().count(), "gate"));
     let at = format!("at {}", counted(read.clusters.len(), "cluster"));
+    let had_closed = |count: usize| format!("{count} that {} closed", if count == 1 { "was" } else { "were" });
+    let are = if read.breaches() == 1 { "is" } else { "are" };
+    let open = format!("{} {are} OPEN", had_closed(read.breaches()));
     match (read.breaches(), read.doubts(), should) {
         (_, _, 0) => format!("{start} {at}: none was to be closed yet."),
         (0, 0, _) => format!("{start} {at}: all that were closed are, or are let off by the estate."),
-        (0, doubts, _) => format!("{start} {at}: of {doubts} that were closed nobody can say."),
-        (open, 0, _) => format!("{start} {at}: {open} that were closed are OPEN."),
-        (open, doubts, _) => format!("{start} {at}: {open} that were closed are OPEN, of {doubts} nobody can say."),
+        (0, doubts, _) => format!("{start} {at}: of {} nobody can say.", had_closed(doubts)),
+        (_, 0, _) => format!("{start} {at}: {open}."),
+        (_, doubts, _) => format!("{start} {at}: {open}, of {doubts} nobody can say."),
     }
 }
 

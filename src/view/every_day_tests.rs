@@ -233,7 +233,7 @@ fn eighty_columns_are_enough() {
         2027-01-04T08:00:00Z, not by this estate); image-governance UNKNOWN (3 of 5
         rules not heard of since the last change); pod-security closed
 
-    1 of 3 gates closed at 1 cluster: 1 that were closed are OPEN, of 1 nobody can
+    1 of 3 gates closed at 1 cluster: 1 that was closed is OPEN, of 1 nobody can
       say.
     ");
     insta::assert_snapshot!(details, @"
@@ -272,7 +272,7 @@ fn eighty_columns_are_enough() {
                  cannot deny and only records: aks-prod-weu-01
                  oldest report 2027-01-04T08:00:00Z
 
-    1 of 3 gates closed at 1 cluster: 1 that were closed are OPEN, of 1 nobody can
+    1 of 3 gates closed at 1 cluster: 1 that was closed is OPEN, of 1 nobody can
       say.
     ");
     insta::assert_snapshot!(compliance, @"

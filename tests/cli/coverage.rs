@@ -92,7 +92,13 @@ fn an_add_on_that_is_off_opens_the_gate() {
         cluster["properties"]["addonProfiles"]["azurepolicy"]["enabled"] = json!(false);
     });
     assert_eq!(cell(&folder, 2), ("open".to_owned(), vec!["no-add-on".to_owned()]));
-    look(&folder, 2).prints(&["pod-security OPEN (add-on off)", "1 that were closed are OPEN"]);
+    look(&folder, 2).prints(&["pod-security OPEN (add-on off)", "1 that was closed is OPEN"]);
+    forms::check(
+        &folder,
+        "coverage-open",
+        "coverage dev --sandbox --gate pod-security",
+        2,
+    );
 }
 
 #[test]
