@@ -86,6 +86,8 @@ fn an_earlier_report_tells_what_is_new_and_what_is_fixed() {
         2,
     );
     assert_eq!(second["baseline"], first["time"]);
+    let line = format!("compliance dev --sandbox {GATE} --baseline first.json --details");
+    forms::check(&folder, "compliance-baseline", &line, 0);
     let new: Vec<&Value> = second["violations"]
         .as_array()
         .unwrap()
