@@ -69,13 +69,9 @@ fn cause(cause: Cause) -> &'static str {
 }
 
 fn writer(writer: &Writer) -> String {
-    format!("last written {}", by(writer))
-}
-
-fn by(writer: &Writer) -> String {
     match writer.at {
-        Some(at) => format!("by {} on {at}", writer.by),
-        None => format!("by {}", writer.by),
+        Some(at) => format!("last written by {} on {at}", writer.by),
+        None => format!("last written by {}", writer.by),
     }
 }
 
@@ -193,7 +189,7 @@ pub fn to_markdown(environments: &[Environment]) -> String {
         if !read.drift.is_empty() {
             let _ = writeln!(
                 out,
-                "| object | gate | what | direction | cause | last written | fields |\n|---|---|---|---|---|---|---|"
+                "| object | gate | what | direction | cause | by whom | fields |\n|---|---|---|---|---|---|---|"
             );
         }
         for drift in &read.drift {
@@ -208,7 +204,7 @@ pub fn to_markdown(environments: &[Environment]) -> String {
                 drift.what.name(),
                 direction(drift),
                 cause(drift.cause),
-                markdown(&drift.writer.as_ref().map(by).unwrap_or_default()),
+                markdown(&drift.writer.as_ref().map(writer).unwrap_or_default()),
                 details.join("<br>")
             );
         }
