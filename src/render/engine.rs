@@ -16,8 +16,11 @@ use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 
 mod check;
 mod document;
+mod html;
 #[cfg(test)]
 mod tests;
+
+pub use html::{HtmlError, HtmlTemplate};
 
 /// What a template's expressions and blocks are rewritten to call.
 #[derive(Clone, Copy)]
@@ -154,7 +157,7 @@ impl Engine {
         for (name, source) in templates {
             match check::compile(name, &file_name(name), source) {
                 Ok(mut template) => {
-                    rewrite(&mut template, None);
+                    rewrite(&mut template, None, true);
                     registry.register_template(name, template);
                     sources.insert(name.clone(), source.clone());
                 }
@@ -237,15 +240,16 @@ fn not_json(name: &str, rendered: &str, error: &serde_json::Error) -> RenderErro
 ///
 /// A plain expression becomes a call of [`Call::Text`], so that no helper's name can hide a variable and no value is written
 /// that is not a scalar. Before each block stands a check that what it asks for is in the context: Handlebars takes a
-/// missing variable for false, strict or not, and a slip of the pen would drop a part of the document in silence.
-fn rewrite(template: &mut Template, block: Option<&TemplateMapping>) {
+/// missing variable for false, strict or not, and a slip of the pen would drop a part of the document in silence. Of a page of HTML only
+/// the blocks are rewritten (`is_document` is false): its plain expressions are escaped by the registry.
+fn rewrite(template: &mut Template, block: Option<&TemplateMapping>, is_document: bool) {
     let elements = std::mem::take(&mut template.elements);
     let mapping = std::mem::take(&mut template.mapping);
     for (index, mut element) in elements.into_iter().enumerate() {
         // The branches of `else if` have no mapping: the place of the block stands in.
         let place = mapping.get(index).or(block);
         match &mut element {
-            TemplateElement::Expression(expression) => rewrite_expression(expression),
+            TemplateElement::Expression(expression) if is_document => rewrite_expression(expression),
             TemplateElement::HelperBlock(helper) => {
                 let collection = helper.name.as_name() == Some("each");
                 let mut paths = Vec::new();
@@ -260,7 +264,7 @@ fn rewrite(template: &mut Template, block: Option<&TemplateMapping>) {
                     template.mapping.extend(place.cloned());
                 }
                 for branch in [&mut helper.template, &mut helper.inverse].into_iter().flatten() {
-                    rewrite(branch, place);
+                    rewrite(branch, place, is_document);
                 }
             }
             _ => {}

@@ -7,6 +7,7 @@ pub mod engine;
 mod rule;
 mod set;
 
+pub use engine::{HtmlError, HtmlTemplate};
 pub use rule::{DefinitionContent, definition_content, hashed_kind, rule_digest};
 pub use set::{NAMESPACES, SetContent, effects, set_content};
 
