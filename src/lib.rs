@@ -11,7 +11,7 @@
 //!
 //! Pure core, no effects: [`model`], [`diagnostic`], [`yaml`], [`config`], [`catalog`], [`lock`], [`render`], [`kinds`], [`observed`], [`remark`],
 //! [`desired`], [`evidence`], [`promotion`], [`rollout`], [`diff`], [`plan`], [`drift`], [`coverage`], [`compliance`], [`pipeline`],
-//! [`preflight`], [`egress`], [`runtime`], [`remediation`], [`adoption`], [`manifest`], [`rules`].
+//! [`preflight`], [`egress`], [`runtime`], [`report`], [`remediation`], [`adoption`], [`manifest`], [`rules`].
 //!
 //! Edges: [`arm`] is the only HTTP, [`store`] the only file access, [`journal`] tells it what a run wrote, [`clock`] is the only time,
 //! [`view`] the only printer;
@@ -49,6 +49,7 @@ pub mod promotion;
 pub mod remark;
 pub mod remediation;
 pub mod render;
+pub mod report;
 pub mod rollout;
 pub mod rules;
 pub mod runtime;

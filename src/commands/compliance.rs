@@ -8,7 +8,7 @@ use super::report_file::{FileFormat, Forms, ReportFile};
 use crate::compliance::{Baseline, Heard, Report, Trend, trend};
 use crate::config::Environment;
 use crate::model::{Period, ResourceId, Timestamp};
-use crate::observe::{history, observe};
+use crate::observe::{Evidence, history, observe};
 use crate::observed::Observed;
 use crate::view::compliance::{self as view, Read};
 use crate::view::printer::Verbosity;
@@ -145,7 +145,7 @@ fn ended(environments: &[view::Environment], fail_on: Option<FailOn>) -> (Exit, 
 }
 
 /// How many days a period is, at least one.
-fn days(period: Period) -> Result<u64, CommandError> {
+pub(super) fn days(period: Period) -> Result<u64, CommandError> {
     let days = period.seconds().div_ceil(86_400).max(1);
     match days <= LONGEST_TREND {
         true => Ok(days),
@@ -187,25 +187,35 @@ async fn report(
     let mut standing = evidence::standing(&loaded.estate.owner, environment, &observed, &args.gate);
     standing.retain(Standing::judges);
     let found = evidence::read(loaded, environment, &connection, (&observed, now), &standing).await?;
-    let heard: Vec<Heard<'_>> = standing
-        .iter()
-        .filter_map(|of| {
-            Some(Heard {
-                gate: &of.gate.name,
-                assignment: &of.assignment.id,
-                evidence: evidence::of(of, &found)?,
-            })
-        })
-        .collect();
     let trends = match days {
         None => None,
         Some(days) => Some(trends(&connection, &observed, &standing, days, now).await?),
     };
     Ok(Read {
         endpoint: connection.endpoint.clone(),
-        report: Report::new(&heard, &found.rows, baseline, now),
+        report: compared(&standing, &found, baseline, now),
         trends,
     })
+}
+
+/// Returns what breaks the gates of assignments by what was heard of them.
+pub(super) fn compared(
+    standing: &[Standing<'_>],
+    found: &Evidence,
+    baseline: Option<&Baseline>,
+    now: Timestamp,
+) -> Report {
+    let heard: Vec<Heard<'_>> = standing
+        .iter()
+        .filter_map(|of| {
+            Some(Heard {
+                gate: &of.gate.name,
+                assignment: &of.assignment.id,
+                evidence: evidence::of(of, found)?,
+            })
+        })
+        .collect();
+    Report::new(&heard, &found.rows, baseline, now)
 }
 
 /// Reads what the service kept of the last days of each cluster.

@@ -5,6 +5,7 @@ use super::error::{CommandError, Exit};
 use super::evidence::{self, Standing};
 use super::gather::known_gates;
 use super::report_file::{FileFormat, Forms, ReportFile};
+use crate::arm::{ArmError, Client};
 use crate::config::{Environment, Gate, InitiativeKind};
 use crate::coverage::{Assigned, Cell, Engines, Question, engines, judge};
 use crate::evidence::{Exempted, exemptions};
@@ -127,51 +128,64 @@ async fn cover(
     let client = &connection.client;
     let mut observed = observe(client, environment).await.map_err(|error| arm_error(&error))?;
     let now = server_now(&connection, &context.printer)?;
-    let doubtful: Vec<(Kind, ResourceId)> = crate::desired::uncovered(&observed)
+    exact(client, &mut observed).await.map_err(|error| arm_error(&error))?;
+    let owner = &loaded.estate.owner;
+    let standing = evidence::generations(owner, environment, &observed, &args.gate);
+    let heard = evidence::read(loaded, environment, &connection, (&observed, now), &standing).await?;
+    let (gates, mut clusters) = judged((loaded, environment), (&observed, &heard), &standing, (now, &args.gate));
+    let named = |cluster: &view::Cluster| {
+        let mut names = args.cluster.iter();
+        names.any(|name| name.eq_ignore_ascii_case(&cluster.name))
+    };
+    clusters.retain(|cluster| args.cluster.is_empty() || named(cluster));
+    Ok(Covered {
+        endpoint: connection.endpoint.clone(),
+        time: now,
+        gates,
+        clusters,
+        details: args.details || !args.cluster.is_empty() || context.printer.verbosity == Verbosity::Verbose,
+    })
+}
+
+/// Reads exactly the clusters on which a gate would not act: Resource Graph may be behind, and of what would be open ARM says whether it is.
+pub(super) async fn exact(client: &Client, observed: &mut Observed) -> Result<(), ArmError> {
+    let doubtful: Vec<(Kind, ResourceId)> = crate::desired::uncovered(observed)
         .into_iter()
         .map(|uncovered| uncovered.id)
         .filter(|id| observed.clusters.iter().any(|cluster| cluster.id == *id))
         .map(|id| (Kind::ManagedCluster, id))
         .collect();
-    // Resource Graph may be behind: of what would be open ARM says whether it is.
-    let refined = observe::refine(client, &mut observed, &doubtful).await;
-    refined.map_err(|error| arm_error(&error))?;
-    let owner = &loaded.estate.owner;
-    let standing = evidence::generations(owner, environment, &observed, &args.gate);
-    let heard = evidence::read(loaded, environment, &connection, (&observed, now), &standing).await?;
+    observe::refine(client, observed, &doubtful).await
+}
+
+/// Judges the gates that judge what is let in at each cluster, both by name; of `gates` only, with any named.
+pub(super) fn judged(
+    (loaded, environment): (&LoadedEstate, &Environment),
+    (observed, heard): (&Observed, &Evidence),
+    standing: &[Standing<'_>],
+    (now, gates): (Timestamp, &[String]),
+) -> (Vec<view::Gate>, Vec<view::Cluster>) {
     let meant = |gate: &&Gate| {
         gate.kind == InitiativeKind::Admission
             && !loaded.is_defender(gate)
-            && (args.gate.is_empty() || args.gate.contains(&gate.name))
+            && (gates.is_empty() || gates.contains(&gate.name))
     };
-    let ours = owned_only(owner, environment, &observed);
+    let ours = owned_only(&loaded.estate.owner, environment, observed);
     let judged: Vec<(view::Gate, Vec<Cell>)> = environment
         .gates
         .values()
         .filter(meant)
-        .map(|gate| one_gate(environment, gate, (&observed, &ours, &heard), &standing, now))
+        .map(|gate| one_gate(environment, gate, (observed, &ours, heard), standing, now))
         .collect();
-    let mut clusters = Vec::new();
-    for (at, cluster) in observed.clusters.iter().enumerate() {
-        let named = |name: &String| name.eq_ignore_ascii_case(cluster.id.name());
-        if !args.cluster.is_empty() && !args.cluster.iter().any(named) {
-            continue;
-        }
-        clusters.push(view::Cluster {
-            name: cluster.id.name().to_owned(),
-            id: cluster.id.as_str().to_owned(),
-            location: cluster.location.clone(),
-            cells: judged.iter().filter_map(|(_, cells)| cells.get(at).cloned()).collect(),
-        });
-    }
+    let clusters = observed.clusters.iter().enumerate().map(|(at, cluster)| view::Cluster {
+        name: cluster.id.name().to_owned(),
+        id: cluster.id.as_str().to_owned(),
+        location: cluster.location.clone(),
+        cells: judged.iter().filter_map(|(_, cells)| cells.get(at).cloned()).collect(),
+    });
+    let mut clusters: Vec<view::Cluster> = clusters.collect();
     clusters.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
-    Ok(Covered {
-        endpoint: connection.endpoint.clone(),
-        time: now,
-        gates: judged.into_iter().map(|(gate, _)| gate).collect(),
-        clusters,
-        details: args.details || !args.cluster.is_empty() || context.printer.verbosity == Verbosity::Verbose,
-    })
+    (judged.into_iter().map(|(gate, _)| gate).collect(), clusters)
 }
 
 /// What is live and ours: who made an exemption decides whether the estate wants it.

@@ -2,7 +2,7 @@
 
 use super::context::{Context, LoadedEstate};
 use super::error::{CommandError, Exit};
-use super::gather::gather;
+use super::gather::{Gathered, gather};
 use super::report_file::{FileFormat, Forms, ReportFile};
 use crate::config::Environment;
 use crate::desired::Controls;
@@ -87,6 +87,11 @@ async fn compare(
 ) -> Result<Comparison, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, loaded, environment, &connection, (gates, Controls::still())).await?;
+    Ok(comparison(loaded, &connection.endpoint, gathered))
+}
+
+/// Compares what was gathered with every gate where it was put.
+pub(super) fn comparison(loaded: &LoadedEstate, endpoint: &str, gathered: Gathered) -> Comparison {
     let drift = find(Inputs {
         owner: &loaded.estate.owner,
         plan: &gathered.plan,
@@ -96,11 +101,11 @@ async fn compare(
         required: &gathered.required,
     });
     let same = gathered.plan.steps.iter().filter(|step| step.action == Action::NoOp);
-    Ok(Comparison {
-        endpoint: connection.endpoint.clone(),
+    Comparison {
+        endpoint: endpoint.to_owned(),
         time: gathered.now,
         same: same.count(),
         drift,
         overlaps: gathered.overlaps,
-    })
+    }
 }

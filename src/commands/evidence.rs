@@ -60,6 +60,13 @@ pub(super) fn standing<'a>(
     found.collect()
 }
 
+/// Leaves of what was heard only what the next steps are decided on.
+pub(super) fn keep_decisive(owner: &str, environment: &Environment, observed: &Observed, heard: &mut Evidence) {
+    let decisive = decisive(owner, environment, observed, &[]);
+    let ids: BTreeSet<&ResourceId> = decisive.iter().map(|of| &of.assignment.id).collect();
+    heard.gates.retain(|assignment, _| ids.contains(assignment));
+}
+
 /// Returns every assignment of the gates that judge what is let in, oldest generation first; of `gates` only, with any named.
 pub(super) fn generations<'a>(
     owner: &'a str,

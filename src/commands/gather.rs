@@ -48,6 +48,21 @@ pub struct Gathered {
     pub now: Timestamp,
 }
 
+/// What was read of an environment: enough to make plans of it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// What is live.
+    pub(super) observed: Observed,
+    /// What Azure has of the built-ins in use, judged.
+    pub(super) judgement: Judgement,
+    /// What is live in the environment that gates come from, or why it could not be read.
+    pub(super) source: Option<Result<Observed, String>>,
+    /// What was heard of the clusters.
+    pub(super) heard: Evidence,
+    /// Now, by ARM's clock.
+    pub(super) now: Timestamp,
+}
+
 /// Makes the plan of an environment; with gates named, of these only. `controls` says what a person asks for; what was heard of the
 /// clusters is filled in.
 pub async fn gather(
@@ -55,8 +70,25 @@ pub async fn gather(
     loaded: &LoadedEstate,
     environment: &Environment,
     connection: &Connection,
-    (gates, mut controls): (&[String], Controls),
+    (gates, controls): (&[String], Controls),
 ) -> Result<Gathered, CommandError> {
+    let mut seen = look(context, loaded, environment, connection, (gates, controls.still)).await?;
+    // Where no gate takes a step, nothing is decided on evidence.
+    if !controls.still {
+        let known = (&seen.observed, seen.now);
+        seen.heard = evidence::heard(loaded, environment, connection, known, gates).await?;
+    }
+    planned(loaded, environment, connection, seen, (gates, controls)).await
+}
+
+/// Reads what plans of an environment are made of, but for what its clusters report.
+pub(super) async fn look(
+    context: &Context,
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    (gates, still): (&[String], bool),
+) -> Result<Seen, CommandError> {
     known_gates(environment, gates)?;
     // What cannot be rendered is told before the first call.
     rendered_offline((&loaded.estate, &loaded.catalog), &loaded.renderer, environment, gates)
@@ -66,30 +98,47 @@ pub async fn gather(
         None => lock::Uses::new(),
     };
     let client = &connection.client;
-    // Where no gate takes a step, nothing is decided on evidence.
-    let still = controls.still;
     let source = async {
         Ok(match still {
             true => None,
             false => source(loaded, environment, connection).await,
         })
     };
-    let (mut observed, (uses, live), source) =
+    let (observed, (uses, live), source) =
         futures::try_join!(observe(client, environment), built_ins(client, uses), source)
             .map_err(|error| arm_error(&error))?;
     let now = server_now(connection, &context.printer)?;
+    let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
+    Ok(Seen {
+        observed,
+        judgement,
+        source,
+        heard: Evidence::default(),
+        now,
+    })
+}
+
+/// Makes a plan of what was read; objects that it would write are read exactly first.
+pub(super) async fn planned(
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+    seen: Seen,
+    (gates, mut controls): (&[String], Controls),
+) -> Result<Gathered, CommandError> {
+    let Seen {
+        mut observed,
+        judgement,
+        source,
+        heard,
+        now,
+    } = seen;
+    not_lost(&judgement.lost)?;
     controls.source = source;
-    let heard = if controls.still {
-        Evidence::default()
-    } else {
-        evidence::heard(loaded, environment, connection, (&observed, now), gates).await?
-    };
     let Evidence { rows, gates: evidence } = heard;
     controls.evidence = evidence;
-    let judgement = lock::judge(loaded.lock.as_ref(), environment, gates, (&uses, &live));
-    not_lost(&judgement.lost)?;
     let mut wanted = want(loaded, environment, (&observed, &judgement, &controls), now, gates)?;
-    let doubtful = doubtful(&observed, &wanted, still);
+    let doubtful = doubtful(&observed, &wanted, controls.still);
     if !doubtful.is_empty() {
         refine(&connection.client, &mut observed, &doubtful)
             .await

@@ -33,6 +33,7 @@ mod promotion;
 mod recording;
 mod remediate;
 mod render;
+mod report;
 mod report_file;
 mod resolving;
 mod retire;
@@ -103,6 +104,7 @@ enum Command {
     Coverage(coverage::Args),
     Compliance(Box<compliance::Args>),
     Runtime(runtime::Args),
+    Report(report::Args),
     Remediate(remediate::Args),
     Check(Box<check::Args>),
     Verify(verify::Args),
@@ -140,6 +142,7 @@ impl Command {
             Command::Coverage(_) => "coverage",
             Command::Compliance(_) => "compliance",
             Command::Runtime(_) => "runtime",
+            Command::Report(_) => "report",
             Command::Remediate(_) => "remediate",
             Command::Check(_) => "check",
             Command::Verify(_) => "verify",
@@ -217,6 +220,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CommandEr
         Command::Coverage(args) => coverage::run(context, &args).await,
         Command::Compliance(args) => compliance::run(context, &args).await,
         Command::Runtime(args) => runtime::run(context, &args).await,
+        Command::Report(args) => report::run(context, &args).await,
         Command::Remediate(args) => remediate::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),

@@ -1,6 +1,6 @@
 //! `aksgate runtime`
 
-use super::context::{Context, LoadedEstate, arm_error, server_now};
+use super::context::{Connection, Context, LoadedEstate, arm_error, server_now};
 use super::error::{CommandError, Exit};
 use crate::config::{Cloud, Environment};
 use crate::observe::runtime;
@@ -123,12 +123,22 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
 
 async fn read(context: &Context, loaded: &LoadedEstate, environment: &Environment) -> Result<Read, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
+    read_with(context, loaded, environment, &connection).await
+}
+
+/// Reads what is known of the run time of an environment's clusters.
+pub(super) async fn read_with(
+    context: &Context,
+    loaded: &LoadedEstate,
+    environment: &Environment,
+    connection: &Connection,
+) -> Result<Read, CommandError> {
     let runtime = runtime(&connection.client, &loaded.estate, environment)
         .await
         .map_err(|error| arm_error(&error))?;
     Ok(Read {
         endpoint: connection.endpoint.clone(),
-        time: server_now(&connection, &context.printer)?,
+        time: server_now(connection, &context.printer)?,
         runtime,
     })
 }

@@ -78,9 +78,19 @@ pub(super) async fn read(
     let gathered = gather(context, loaded, environment, &connection, (&[], Controls::shown())).await?;
     let heard = heard(loaded, environment, &connection, &gathered).await?;
     tell_calls(context, &connection);
-    let of = |gate: &crate::config::Gate| gate_of((loaded, environment), &gathered, &heard, gate);
-    Ok(Gates {
-        endpoint: connection.endpoint.clone(),
+    Ok(told((loaded, environment), &connection.endpoint, &gathered, &heard))
+}
+
+/// Returns where the gates of an environment stand by what was gathered and heard.
+pub(super) fn told(
+    (loaded, environment): (&LoadedEstate, &Environment),
+    endpoint: &str,
+    gathered: &Gathered,
+    heard: &BTreeMap<ResourceId, GateEvidence>,
+) -> Gates {
+    let of = |gate: &crate::config::Gate| gate_of((loaded, environment), gathered, heard, gate);
+    Gates {
+        endpoint: endpoint.to_owned(),
         time: gathered.now,
         gates: environment.gates.values().map(of).collect(),
         remarks: gathered
@@ -90,7 +100,7 @@ pub(super) async fn read(
             .filter(|finding| finding.subject == environment.name)
             .map(|finding| finding.sentence.clone())
             .collect(),
-    })
+    }
 }
 
 /// Reads what the clusters report of every gate that judges what is let in, by assignment; what the plan was made on is read already.

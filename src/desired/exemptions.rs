@@ -84,7 +84,7 @@ pub(super) fn reached(resource: &ResourceId, (assignment, mark): (&ResourceId, &
 }
 
 /// The key in an exemption's metadata that tells a relaxation: why it was asked for. It stands in no file, and stays until it ends.
-const RELAXED_KEY: &str = "aksgateRelaxed";
+pub const RELAXED_KEY: &str = "aksgateRelaxed";
 /// How many values a selector takes (governance/policy/concepts/assignment-structure).
 const MOST_VALUES: usize = 50;
 

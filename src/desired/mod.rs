@@ -25,7 +25,7 @@ mod safeguards;
 
 pub use checks::DesiredError;
 pub use defender::billing_change;
-pub use exemptions::{Relaxation, relaxations};
+pub use exemptions::{RELAXED_KEY, Relaxation, relaxations};
 pub use rollout::{Controls, GateRollout, Order};
 
 use crate::catalog::Catalog;

@@ -64,7 +64,8 @@ pub struct Cluster {
 }
 
 impl Covered {
-    fn cells(&self) -> impl Iterator<Item = (&Cluster, &Gate, &Cell)> {
+    /// Returns every gate at every cluster.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (&Cluster, &Gate, &Cell)> {
         let of = |cluster| -> Vec<(&Cluster, &Gate, &Cell)> {
             let cluster: &Cluster = cluster;
             let cells = self.gates.iter().zip(&cluster.cells);
@@ -132,7 +133,8 @@ fn words(reason: &Reason) -> String {
     }
 }
 
-fn reasons(cell: &Cell) -> String {
+/// Returns why a gate is not closed at a cluster, in a few words.
+pub(super) fn reasons(cell: &Cell) -> String {
     let words: Vec<String> = cell.reasons.iter().map(words).collect();
     words.join("; ")
 }
@@ -147,7 +149,7 @@ fn state(cell: &Cell) -> &'static str {
 }
 
 /// Returns what is to be known of a gate, whatever the cluster.
-fn notes(gate: &Gate) -> Vec<String> {
+pub(super) fn notes(gate: &Gate) -> Vec<String> {
     let mut notes = Vec::new();
     if !gate.engines.rego.is_empty() {
         notes.push(format!(

@@ -44,14 +44,15 @@ impl Comparison {
 }
 
 /// Returns what a difference is of, such as `policy assignment pod-secur-00-…`.
-fn title(drift: &Drift) -> String {
+pub(super) fn title(drift: &Drift) -> String {
     match drift.kind {
         Some(kind) => format!("{} {}", kind.label(), drift.name),
         None => drift.name.clone(),
     }
 }
 
-fn direction(drift: &Drift) -> &'static str {
+/// Returns which way a difference goes.
+pub(super) fn direction(drift: &Drift) -> &'static str {
     match (drift.what, drift.direction) {
         (What::NotCompared, _) => "not known",
         (_, Direction::Weakens) => "WEAKER than it should be",
@@ -60,7 +61,8 @@ fn direction(drift: &Drift) -> &'static str {
     }
 }
 
-fn cause(cause: Cause) -> &'static str {
+/// Returns who may have made a difference.
+pub(super) fn cause(cause: Cause) -> &'static str {
     match cause {
         Cause::ByHand => "changed in Azure since the last apply",
         Cause::NotApplied => "changed in the estate, and not applied yet",
@@ -68,7 +70,8 @@ fn cause(cause: Cause) -> &'static str {
     }
 }
 
-fn writer(writer: &Writer) -> String {
+/// Returns who wrote an object last.
+pub(super) fn writer(writer: &Writer) -> String {
     match writer.at {
         Some(at) => format!("last written by {} on {at}", writer.by),
         None => format!("last written by {}", writer.by),
@@ -86,7 +89,7 @@ fn field(field: &Field) -> String {
 }
 
 /// Returns the last line of an environment: what came of it.
-fn closing(read: &Comparison) -> String {
+pub(super) fn closing(read: &Comparison) -> String {
     let (drift, same) = (read.count(), counted(read.same, "object"));
     let weaker = read
         .drift
@@ -250,7 +253,8 @@ pub fn to_json(environments: &[Environment]) -> Value {
     Value::Array(environments.iter().map(one).collect())
 }
 
-fn difference(drift: &Drift) -> Value {
+/// Returns a difference for a program.
+pub(super) fn difference(drift: &Drift) -> Value {
     let fields = drift.fields.iter().map(
         |field| json!({"path": field.path, "wanted": field.wanted, "found": field.found, "cause": field.cause.name()}),
     );

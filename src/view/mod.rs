@@ -27,6 +27,7 @@ pub mod preflight;
 pub mod printer;
 pub mod promote;
 pub mod remediate;
+pub mod report;
 pub mod rollout;
 pub mod runs;
 pub mod runtime;

@@ -53,7 +53,17 @@ fn over(runtime: &Runtime, threshold: &Threshold) -> Option<String> {
     (!counts.is_empty()).then(|| format!("Over the threshold `{severity}`: {}.", counts.join(", ")))
 }
 
-fn severities(all: impl Iterator<Item = Severity>) -> String {
+/// Returns how a page shows a severity.
+pub(super) fn tone(severity: Severity) -> &'static str {
+    match severity {
+        Severity::High | Severity::Critical | Severity::Unknown => "open",
+        Severity::Medium => "unknown",
+        Severity::Low | Severity::Informational => "notdue",
+    }
+}
+
+/// Returns how many there are of each severity, the worst first.
+pub(super) fn severities(all: impl Iterator<Item = Severity>) -> String {
     let mut counts: BTreeMap<std::cmp::Reverse<Severity>, usize> = BTreeMap::new();
     for severity in all {
         *counts.entry(std::cmp::Reverse(severity)).or_default() += 1;
@@ -209,7 +219,8 @@ fn human_of(page: &mut Page, runtime: &Runtime, most: usize) {
     }
 }
 
-fn watch(runtime: &Runtime) -> String {
+/// Returns in how many clusters the sensor looks, and how many blind spots there are.
+pub(super) fn watch(runtime: &Runtime) -> String {
     let on = runtime
         .clusters
         .iter()

@@ -100,7 +100,8 @@ impl Taker {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    /// Returns what takes a step, in words.
+    pub(super) fn sentence(self) -> &'static str {
         match self {
             Taker::Apply => "an apply takes it",
             Taker::SavedPlan => "a saved plan takes it",
@@ -123,7 +124,8 @@ pub struct Next {
 }
 
 impl Gate {
-    fn word(&self, stage: Stage) -> String {
+    /// Returns the word for a stage of it.
+    pub(super) fn word(&self, stage: Stage) -> String {
         match (self.deploys, stage) {
             (true, Stage::Deny) => "enforce".to_owned(),
             _ => stage.to_string(),
@@ -177,7 +179,8 @@ impl Reports {
         self.oldest.map(|oldest| now.since(oldest))
     }
 
-    fn line(&self, now: Timestamp) -> String {
+    /// Returns what they report, in a line.
+    pub(super) fn line(&self, now: Timestamp) -> String {
         let Some(age) = self.age(now) else {
             return "no report yet: what would be refused is not known".to_owned();
         };
@@ -192,7 +195,8 @@ impl Reports {
     }
 }
 
-fn reason(reason: &Reason) -> String {
+/// Returns what holds a step, in a line.
+pub(super) fn reason(reason: &Reason) -> String {
     match reason.opens {
         Some(opens) => format!("{}: {}, opens {opens}", reason.guard, reason.sentence),
         None => format!("{}: {}", reason.guard, reason.sentence),

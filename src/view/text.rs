@@ -92,6 +92,23 @@ fn shown(text: &str) -> String {
     out
 }
 
+/// Returns text that HTML shows as it is, in text and in quoted attributes.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '`' => out.push_str("&#96;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Returns text as a Markdown code span, whatever backticks it holds.
 pub fn code(text: &str) -> String {
     let text = plain(text).replace('|', "\\|");
@@ -228,6 +245,10 @@ mod tests {
         assert_eq!(code(""), "`  `", "two backticks alone would open a span");
         assert_eq!(plain("a\u{200b}b\u{2028}c\u{9b}31m"), "a\\u{200b}b\\u{2028}c\\u{9b}31m");
         assert_eq!(markdown("@all"), "<span>@</span>all");
+        assert_eq!(
+            html("<script>\"'&`\u{2028}\u{202e}"),
+            "&lt;script&gt;&quot;&#39;&amp;&#96;\\u{2028}\\u{202e}"
+        );
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod reference;
 mod remediate;
 mod renamed;
 mod render;
+mod report;
 mod resume;
 mod retire;
 mod revert;

@@ -54,6 +54,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     core("plan", &["model", "diagnostic", "diff", "evidence", "kinds", "observed", "rollout", "remark", "desired"]),
     core("drift", &["model", "diff", "kinds", "observed", "rollout", "plan"]),
+    core("report", &["model", "config", "kinds", "observed", "rollout", "coverage", "compliance", "desired"]),
     core("preflight", &["model", "kinds", "observed", "plan"]),
     core("egress", &["model", "config"]),
     core("runtime", &["model"]),
@@ -73,8 +74,10 @@ pub const LAYERS: &[Layer] = &[
     edge("view", &[
         "model", "diagnostic", "diff", "catalog", "config", "adoption", "evidence", "lock", "kinds", "observed", "rollout", "remark",
         "desired",
-        "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "runtime", "remediation", "promotion", "admission",
-        "journal",
+        "plan", "drift", "coverage", "compliance", "report", "pipeline", "preflight", "egress", "runtime", "remediation", "promotion",
+        "admission", "journal",
+        // A page of HTML is made from a template; what templates may do is known in one place.
+        "render::HtmlTemplate", "render::HtmlError",
         // The lines of a file as they were counted, and values as a file says them; what became of each step, and how many calls
         // it took.
         "yaml", "apply", "arm::CallCounts",
@@ -83,7 +86,7 @@ pub const LAYERS: &[Layer] = &[
     ]),
     edge("commands", &[
         "model", "diagnostic", "diff", "yaml", "manifest", "rules", "catalog", "config", "adoption", "evidence", "lock", "kinds", "render",
-        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "pipeline", "preflight", "egress", "runtime",
+        "observed", "rollout", "desired", "plan", "drift", "coverage", "compliance", "report", "pipeline", "preflight", "egress", "runtime",
         "remediation", "promotion", "admission", "clock", "store", "journal", "arm", "sandbox",
         "observe", "apply", "view",
     ]),
