@@ -1,6 +1,6 @@
 //! Which workloads break which members of a gate, on every cluster that the gate is meant to act on.
 
-use super::forecast::workload;
+use super::forecast::{distinct, workload};
 use super::judge::{Standing, standing};
 use super::{Component, GateEvidence, Rows};
 use crate::model::{ResourceId, Timestamp};
@@ -29,10 +29,10 @@ pub struct Broken {
     pub reported: Timestamp,
 }
 
-struct Sum {
+struct Sum<'a> {
     guessed: bool,
     denied: bool,
-    objects: BTreeSet<Component>,
+    objects: Vec<&'a Component>,
     reported: Timestamp,
 }
 
@@ -40,36 +40,36 @@ struct Sum {
 pub fn broken(assignment: &ResourceId, evidence: &GateEvidence, rows: &Rows) -> Vec<Broken> {
     let counted = evidence.clusters.iter().filter(|cluster| cluster.coverage.counts());
     let clusters: BTreeSet<&ResourceId> = counted.map(|cluster| &cluster.id).collect();
-    let mut sums: BTreeMap<(ResourceId, Option<String>, String, String, String), Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<(&ResourceId, Option<&str>, String, String, &str), Sum<'_>> = BTreeMap::new();
     for Standing { row, denied } in standing(assignment, rows) {
         let Some(cluster) = clusters.get(&row.key.resource) else {
             continue;
         };
         let component = &row.component;
         let (kind, name, guessed) = workload(component);
-        let member = row.key.member.clone();
-        let key = ((*cluster).clone(), component.namespace.clone(), kind, name, member);
+        let member = row.key.member.as_str();
+        let key = (*cluster, component.namespace.as_deref(), kind, name, member);
         let sum = sums.entry(key).or_insert(Sum {
             guessed: true,
             denied: true,
-            objects: BTreeSet::new(),
+            objects: Vec::new(),
             reported: row.key.reported,
         });
         sum.guessed &= guessed;
         sum.denied &= denied;
-        sum.objects.insert(component.clone());
+        sum.objects.push(component);
         sum.reported = sum.reported.max(row.key.reported);
     }
     let found = sums
         .into_iter()
         .map(|((cluster, namespace, kind, name, member), sum)| Broken {
-            cluster,
-            namespace,
+            cluster: cluster.clone(),
+            namespace: namespace.map(str::to_owned),
             kind,
             name,
             guessed: sum.guessed,
-            member,
-            objects: sum.objects.len() as u64,
+            member: member.to_owned(),
+            objects: distinct(sum.objects).len() as u64,
             denied: sum.denied,
             reported: sum.reported,
         });

@@ -7,7 +7,7 @@ use super::judge::{Standing, standing};
 use super::{Component, Count, Coverage, GateEvidence, Namespaces, Rows};
 use crate::model::ResourceId;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How many workloads a forecast names at most.
 const MOST_NAMED: usize = 50;
@@ -68,11 +68,19 @@ pub struct Place {
     pub objects: u64,
 }
 
+/// What is summed up for a workload. A large fleet has very many of them, most with one object, so nothing is copied.
 #[derive(Default)]
-struct Sum {
+struct Sum<'a> {
     guessed: bool,
-    objects: BTreeSet<Component>,
-    members: BTreeSet<String>,
+    objects: Vec<&'a Component>,
+    members: Vec<&'a str>,
+}
+
+/// Returns the different ones, in order.
+pub(super) fn distinct<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort_unstable();
+    items.dedup();
+    items
 }
 
 impl Forecast {
@@ -95,15 +103,15 @@ pub fn forecast(
     rows: &Rows,
     namespaces: Option<&Namespaces>,
 ) -> Forecast {
-    let clusters: BTreeMap<String, &str> = evidence
+    let clusters: BTreeMap<&ResourceId, &str> = evidence
         .clusters
         .iter()
         .filter(|cluster| cluster.coverage.counts())
-        .map(|cluster| (cluster.id.key(), cluster.name.as_str()))
+        .map(|cluster| (&cluster.id, cluster.name.as_str()))
         .collect();
-    let mut sums: BTreeMap<(String, Option<String>, String, String), Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, Option<&str>, String, String), Sum<'_>> = BTreeMap::new();
     for Standing { row, denied } in standing(assignment, rows) {
-        let Some(cluster) = clusters.get(&row.key.resource.key()) else {
+        let Some(cluster) = clusters.get(&row.key.resource) else {
             continue;
         };
         let component = &row.component;
@@ -112,25 +120,25 @@ pub fn forecast(
             continue;
         }
         let (kind, name, guessed) = workload(component);
-        let key = ((*cluster).to_owned(), component.namespace.clone(), kind, name);
+        let key = (*cluster, component.namespace.as_deref(), kind, name);
         let sum = sums.entry(key).or_insert(Sum {
             guessed: true,
             ..Sum::default()
         });
         sum.guessed &= guessed;
-        sum.objects.insert(component.clone());
-        sum.members.insert(row.key.member.clone());
+        sum.objects.push(component);
+        sum.members.push(&row.key.member);
     }
     let mut hits: Vec<Hit> = sums
         .into_iter()
         .map(|((cluster, namespace, kind, name), sum)| Hit {
-            cluster,
-            namespace,
+            cluster: cluster.to_owned(),
+            namespace: namespace.map(str::to_owned),
             kind,
             name,
             guessed: sum.guessed,
-            objects: sum.objects.len() as u64,
-            members: sum.members.into_iter().collect(),
+            objects: distinct(sum.objects).len() as u64,
+            members: distinct(sum.members).into_iter().map(str::to_owned).collect(),
         })
         .collect();
     // The sort keeps the order by name among equals.
