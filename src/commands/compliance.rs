@@ -191,6 +191,7 @@ async fn report(
         None => None,
         Some(days) => Some(trends(&connection, &observed, &standing, days, now).await?),
     };
+    context::tell_calls(context, &connection);
     Ok(Read {
         endpoint: connection.endpoint.clone(),
         report: compared(&standing, &found, baseline, now),

@@ -1,6 +1,6 @@
 //! `aksgate coverage`
 
-use super::context::{Context, LoadedEstate, arm_error, server_now};
+use super::context::{Context, LoadedEstate, arm_error, server_now, tell_calls};
 use super::error::{CommandError, Exit};
 use super::evidence::{self, Standing};
 use super::gather::known_gates;
@@ -132,6 +132,7 @@ async fn cover(
     let owner = &loaded.estate.owner;
     let standing = evidence::generations(owner, environment, &observed, &args.gate);
     let heard = evidence::read(loaded, environment, &connection, (&observed, now), &standing).await?;
+    tell_calls(context, &connection);
     let (gates, mut clusters) = judged((loaded, environment), (&observed, &heard), &standing, (now, &args.gate));
     let named = |cluster: &view::Cluster| {
         let mut names = args.cluster.iter();
@@ -149,10 +150,11 @@ async fn cover(
 
 /// Reads exactly the clusters on which a gate would not act: Resource Graph may be behind, and of what would be open ARM says whether it is.
 pub(super) async fn exact(client: &Client, observed: &mut Observed) -> Result<(), ArmError> {
+    let known: BTreeSet<&ResourceId> = observed.clusters.iter().map(|cluster| &cluster.id).collect();
     let doubtful: Vec<(Kind, ResourceId)> = crate::desired::uncovered(observed)
         .into_iter()
         .map(|uncovered| uncovered.id)
-        .filter(|id| observed.clusters.iter().any(|cluster| cluster.id == *id))
+        .filter(|id| known.contains(id))
         .map(|id| (Kind::ManagedCluster, id))
         .collect();
     observe::refine(client, observed, &doubtful).await

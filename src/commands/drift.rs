@@ -1,6 +1,6 @@
 //! `aksgate drift`
 
-use super::context::{Context, LoadedEstate};
+use super::context::{Context, LoadedEstate, tell_calls};
 use super::error::{CommandError, Exit};
 use super::gather::{Gathered, gather};
 use super::report_file::{FileFormat, Forms, ReportFile};
@@ -100,6 +100,7 @@ pub(super) fn comparison(loaded: &LoadedEstate, endpoint: &str, gathered: Gather
         observed: &gathered.observed,
         required: &gathered.required,
     });
+    tell_calls(context, &connection);
     let same = gathered.plan.steps.iter().filter(|step| step.action == Action::NoOp);
     Comparison {
         endpoint: endpoint.to_owned(),
