@@ -87,6 +87,7 @@ async fn compare(
 ) -> Result<Comparison, CommandError> {
     let connection = context.connect(&loaded.dir, environment)?;
     let gathered = gather(context, loaded, environment, &connection, (gates, Controls::still())).await?;
+    tell_calls(context, &connection);
     Ok(comparison(loaded, &connection.endpoint, gathered))
 }
 
@@ -100,7 +101,6 @@ pub(super) fn comparison(loaded: &LoadedEstate, endpoint: &str, gathered: Gather
         observed: &gathered.observed,
         required: &gathered.required,
     });
-    tell_calls(context, &connection);
     let same = gathered.plan.steps.iter().filter(|step| step.action == Action::NoOp);
     Comparison {
         endpoint: endpoint.to_owned(),
