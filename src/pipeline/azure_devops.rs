@@ -75,6 +75,7 @@ fn watch(wanted: Wanted<'_>) -> String {
         command("Drift", "succeeded()", DRIFT),
         command("Coverage", WATCHING, COVERAGE),
         command("Compliance", WATCHING, COMPLIANCE),
+        command("Report", WATCHING, REPORT),
     ];
     let job = fill(WATCH_JOB, &[("steps", &steps.concat()), ("watching", WATCHING)]);
     for environment in in_order(wanted.estate) {
@@ -331,7 +332,8 @@ const FETCH_PLAN: &str = "- download: current
 
 const WATCH_HEAD: &str = r"@made-by@
 #
-# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance. Nothing is written to Azure.
+# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance, and a page
+# of all that. Nothing is written to Azure.
 # Where something drifted, or a gate is open that was closed, the job fails with exit code 2, after its reports are kept.
 # The service connection aksgate-plan, with workload identity federation, has the role Reader; nothing secret is stored.
 name: aksgate watch
@@ -435,6 +437,9 @@ if [ ! -e watch/compliance.json ]; then code=0; look || code=$?; fi
 if [ "$code" -ne 0 ]; then exit "$code"; fi
 echo "##vso[task.setvariable variable=compared]true"
 "###;
+
+const REPORT: &str = "aksgate report @env@ --no-input --out watch/report.html
+";
 
 /// Fetches the estate, and aksgate itself: built once for each version.
 const SETUP: &str = r###"- checkout: self

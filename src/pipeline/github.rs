@@ -294,7 +294,8 @@ const FETCH_PLAN: &str = "- name: Fetch the plan
 
 const WATCH_HEAD: &str = r"@made-by@
 #
-# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance. Nothing is written to Azure.
+# Looks every day at what is live, each environment in a job of its own: drift, coverage, compliance, and a page
+# of all that. Nothing is written to Azure.
 # Where something drifted, or a gate is open that was closed, the job ends with exit code 2, after its reports are kept.
 # The variable AKSGATE_PLAN_CLIENT_ID names an application with the role Reader that trusts this repository's branch. A repository
 # without code scanning sets the variable AKSGATE_CODE_SCANNING to `off`.
@@ -309,8 +310,8 @@ concurrency:
 @defaults@
 jobs:";
 
-/// What looks at an environment and keeps what it found, and what shows that. What a further step after `Compliance` writes into `watch`
-/// is kept too. A last report that is refused, since the environment has another scope now, is no reason to fail: then there is none.
+/// What looks at an environment and keeps what it found, and what shows that. What a step before `Keep the reports` writes into `watch`
+/// is kept. A last report that is refused, since the environment has another scope now, is no reason to fail: then there is none.
 /// What may write to code scanning signs in to nothing.
 const WATCH_JOBS: &str = r#"
   watch-@env@:
@@ -363,6 +364,9 @@ const WATCH_JOBS: &str = r#"
           if [ -e last/compliance.json ]; then look --baseline last/compliance.json || code=$?; fi
           if [ ! -e watch/compliance.json ]; then code=0; look || code=$?; fi
           exit "$code"
+      - name: Report
+        if: ${{ !cancelled() && steps.drift.outcome != 'skipped' }}
+        run: aksgate report @env@ --no-input --out watch/report.html
       - name: Keep the reports
         id: keep
         if: ${{ !cancelled() && steps.drift.outcome != 'skipped' }}

@@ -189,7 +189,8 @@ fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
     let folder = Folder::applied();
     folder.run("sandbox advance 1d3h").expect(0);
     let watch = file(&folder, "github", ".github/workflows/aksgate-watch.yml");
-    let [look, drift, coverage, compliance] = <[String; 4]>::try_from(looks(job(&watch, "\n  watch-dev:\n"))).unwrap();
+    let [look, drift, coverage, compliance, report] =
+        <[String; 5]>::try_from(looks(job(&watch, "\n  watch-dev:\n"))).unwrap();
     let (outputs, summary) = (folder.path("outputs"), folder.path("summary.md"));
     let variables = [
         ("GITHUB_ACTIONS", "true"),
@@ -199,7 +200,7 @@ fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
         ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
     ];
     // The first run: nothing drifted, and there is no last report.
-    for script in [&drift, &coverage, &compliance] {
+    for script in [&drift, &coverage, &compliance, &report] {
         step(&folder, script, &variables).expect(0);
     }
     let [_, _, first] = reports(&folder);
@@ -220,6 +221,8 @@ fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
     step(&folder, &drift, &variables).expect(2);
     step(&folder, &coverage, &variables).expect(2);
     step(&folder, &compliance, &variables).expect(0);
+    step(&folder, &report, &variables).expect(0);
+    assert!(folder.read("watch/report.html").starts_with("<!DOCTYPE html>"));
     let [drifted, open, second] = reports(&folder);
     assert_eq!(
         (&drifted["outcome"], &open["outcome"]),
@@ -238,11 +241,16 @@ fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
     step(&folder, &leave_out, &[]).expect(0);
     let left = fs::read_dir(folder.path("watch")).unwrap().count();
     assert!(
-        !folder.exists("watch/other.sarif") && left == 6,
+        !folder.exists("watch/other.sarif") && left == 7,
         "{left} files are left"
     );
     let summary = folder.read("summary.md");
-    for heading in ["Drift of dev", "Coverage of dev", "Compliance of dev"] {
+    for heading in [
+        "Drift of dev",
+        "Coverage of dev",
+        "Compliance of dev",
+        "Gates of contoso-platform",
+    ] {
         assert_eq!(summary.matches(heading).count(), 2, "{heading} in {summary}");
     }
     // A report of another scope is no baseline, and then there is none.
@@ -264,7 +272,8 @@ fn the_watch_for_azure_devops_fails_where_something_drifted_and_keeps_every_repo
     let folder = Folder::applied();
     folder.run("sandbox advance 1d3h").expect(0);
     let watch = file(&folder, "azure-devops", ".azure-pipelines/aksgate-watch.yml");
-    let [drift, coverage, compliance] = <[String; 3]>::try_from(looks(job(&watch, "- job: watch_dev\n"))).unwrap();
+    let [drift, coverage, compliance, report] =
+        <[String; 4]>::try_from(looks(job(&watch, "- job: watch_dev\n"))).unwrap();
     let temporary = folder.path("temporary");
     fs::create_dir(&temporary).unwrap();
     let workspace = folder.path("");
@@ -290,6 +299,8 @@ fn the_watch_for_azure_devops_fails_where_something_drifted_and_keeps_every_repo
     step(&folder, &drift, &variables).expect(2).prints(&[watching]);
     step(&folder, &coverage, &variables).expect(2);
     step(&folder, &compliance, &variables).expect(0).prints(&[compared]);
+    step(&folder, &report, &variables).expect(0);
+    assert!(folder.exists("watch/report.html"));
     let [.., second] = reports(&folder);
     assert_ne!(second["environments"][0]["baseline"], Value::Null);
     assert!(folder.read("watch/compliance.xml").contains("<testsuites"));

@@ -251,12 +251,12 @@ fn drift(out: &mut String, report: &Report) {
             let of_gate = drift
                 .gate
                 .as_ref()
-                .map(|gate| format!(" of gate {gate}"))
+                .map(|gate| format!(" of gate {}", markdown(gate)))
                 .unwrap_or_default();
             format!(
-                "- {}: {}, {}, {}",
+                "- {}: {}{of_gate}, {}, {}",
                 markdown(&environment.name),
-                markdown(&format!("{}{of_gate}", title(drift))),
+                markdown(&title(drift)),
                 drift.what.name(),
                 direction(drift)
             )
