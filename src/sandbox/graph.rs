@@ -58,6 +58,9 @@ type Kept = VecDeque<(Asked, Arc<Table>)>;
 
 /// How many results are kept.
 const MOST: usize = 8;
+/// For how long the further pages of a result are those of its first one, in seconds: to find what ten thousand clusters reported takes
+/// longer than to ask for a page of it.
+const PAGED: i64 = 300;
 
 /// A question, and when it was asked; the same one has the same result.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,10 +72,22 @@ struct Asked {
     scopes: [Value; 3],
 }
 
+impl Asked {
+    /// Whether a result may answer this: it was found this second, or this is about a further page of it.
+    fn is_answered_by(&self, known: &Asked, further: bool) -> bool {
+        let first = Asked {
+            now: known.now,
+            ..self.clone()
+        };
+        let age = self.now - known.now;
+        first == *known && (age == 0 || further && (0..=PAGED).contains(&age))
+    }
+}
+
 impl Results {
-    fn find(&self, asked: &Asked) -> Option<Arc<Table>> {
+    fn find(&self, asked: &Asked, further: bool) -> Option<Arc<Table>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().find(|(known, _)| known == asked);
+        let found = kept.iter().find(|(known, _)| asked.is_answered_by(known, further));
         found.map(|(_, table)| Arc::clone(table))
     }
 
@@ -107,16 +122,6 @@ pub fn answer(state: &State, results: &Results, call: &Call) -> Result<Response,
         ]
         .map(given),
     };
-    let table = match results.find(&asked) {
-        Some(table) => table,
-        None => {
-            let table = query(state, &scopes, query_text).map_err(|fault| refuse(state, query_text, &fault))?;
-            let table = Arc::new(table);
-            results.keep(asked, &table);
-            table
-        }
-    };
-
     let number = |key: &str, default: u64, range: std::ops::RangeInclusive<u64>| match options.get(key) {
         None | Some(Value::Null) => Ok(default),
         Some(value) => value.as_u64().filter(|value| range.contains(value)).ok_or_else(|| {
@@ -137,6 +142,15 @@ pub fn answer(state: &State, results: &Results, call: &Call) -> Result<Response,
         None => skip,
         Some(token) => read_token(token, fingerprint)
             .ok_or_else(|| bad_request(state, json!({"code": "InvalidSkipToken", "message": "The skip token is invalid, or belongs to another query."})))?,
+    };
+    let table = match results.find(&asked, start > 0) {
+        Some(table) => table,
+        None => {
+            let table = query(state, &scopes, query_text).map_err(|fault| refuse(state, query_text, &fault))?;
+            let table = Arc::new(table);
+            results.keep(asked, &table);
+            table
+        }
     };
     let total = table.rows.len();
     let start = usize::try_from(start).unwrap_or(usize::MAX).min(total);
@@ -487,4 +501,41 @@ fn containers(state: &State, scopes: &Scopes) -> Vec<Row> {
         );
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_of_a_result_belong_together_and_a_first_page_is_as_of_now() {
+        let first = Asked {
+            instance: "i".to_owned(),
+            revision: 3,
+            now: 1_000,
+            query: "resources".to_owned(),
+            scopes: [Value::Null, Value::Null, Value::Null],
+        };
+        let at = |now, revision| Asked {
+            now,
+            revision,
+            ..first.clone()
+        };
+        for (asked, further, expected) in [
+            (at(1_000, 3), false, true),
+            (at(1_001, 3), false, false),
+            (at(1_001, 3), true, true),
+            (at(1_300, 3), true, true),
+            (at(1_301, 3), true, false),
+            (at(999, 3), true, false),
+            (at(1_001, 4), true, false),
+        ] {
+            assert_eq!(asked.is_answered_by(&first, further), expected, "{asked:?}, {further}");
+        }
+        let other = Asked {
+            query: "other".to_owned(),
+            ..first.clone()
+        };
+        assert!(!other.is_answered_by(&first, true));
+    }
 }
