@@ -87,6 +87,18 @@ impl Folder {
         fs::write(path, content).unwrap();
     }
 
+    /// Puts a program into the folder `programs`. Another process writes it: what this one has open to write, a child that another thread
+    /// starts at that moment has open too, and then it cannot be run.
+    pub fn program(&self, name: &str, script: &str) {
+        let text = format!("programs/{name}.text");
+        self.write(&text, script);
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).arg(self.path(&text));
+        let done = install.arg(self.path(&format!("programs/{name}"))).status().unwrap();
+        assert!(done.success());
+        self.remove(&text);
+    }
+
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
     }

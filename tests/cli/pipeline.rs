@@ -35,7 +35,7 @@ fn step(folder: &Folder, script: &str, variables: &[(&str, &str)]) -> Run {
     let programs = folder.path("programs");
     if !folder.exists("programs/aksgate") {
         let shim = format!("#!/bin/sh\nexec {} --sandbox \"$@\"\n", env!("CARGO_BIN_EXE_aksgate"));
-        program(folder, "aksgate", &shim);
+        folder.program("aksgate", &shim);
     }
     let mut command = Command::new("/bin/bash");
     command
@@ -46,14 +46,6 @@ fn step(folder: &Folder, script: &str, variables: &[(&str, &str)]) -> Run {
         .envs(variables.iter().copied())
         .stdin(Stdio::null());
     Run::of(script, &command.output().unwrap())
-}
-
-/// Puts a program on the path of the scripts.
-fn program(folder: &Folder, name: &str, script: &str) {
-    let path = format!("programs/{name}");
-    folder.write(&path, script);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(&path), mode).unwrap();
 }
 
 fn file(folder: &Folder, service: &str, name: &str) -> String {
@@ -207,7 +199,7 @@ fn the_watch_for_github_fails_where_something_drifted_and_keeps_every_report() {
     assert_eq!(first["environments"][0]["baseline"], Value::Null);
     // The second one finds it as an artifact.
     let gh = "#!/bin/sh\ncase \"$2\" in repos/contoso/estate/actions/artifacts\\?name=compliance-dev\\&*) echo run=7;; esac\n";
-    program(&folder, "gh", gh);
+    folder.program("gh", gh);
     step(&folder, &look, &variables).expect(0);
     assert_eq!(folder.read("outputs"), "run=7\n");
     fs::create_dir(folder.path("last")).unwrap();

@@ -6,7 +6,6 @@ use crate::harness::{Folder, Run, copy};
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// A text that never was before and says whose it is. Its signs are those that escapes change.
@@ -135,8 +134,7 @@ fn azure_cli(folder: &Folder) -> Way {
     let token = format!("eyJhbGciOiJub25lIn0.{claims}.{}", token_secret(folder));
     let said = json!({"accessToken": token, "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4_070_908_800_u64,
                       "subscription": "s", "tenant": "t", "tokenType": "Bearer"});
-    folder.write("programs/az", format!("#!/bin/sh\necho '{said}'\n"));
-    fs::set_permissions(folder.path("programs/az"), fs::Permissions::from_mode(0o755)).unwrap();
+    folder.program("az", &format!("#!/bin/sh\necho '{said}'\n"));
     Way {
         method: "azure-cli",
         variables: vec![("PATH", format!("{}:/usr/bin:/bin", folder.path("programs").display()))],
