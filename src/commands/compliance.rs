@@ -89,11 +89,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
             _ => None,
         };
         let read = report(context, &loaded, environment, (args, days), baseline.as_ref()).await;
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(CommandError::into_line),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let (exit, outcome) = ended(&environments, args.fail_on);
     let document = || -> Value {

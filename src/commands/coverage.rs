@@ -59,11 +59,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let mut environments = Vec::new();
     for environment in loaded.named(&args.envs)? {
         let read = cover(context, &loaded, environment, args).await;
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(CommandError::into_line),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let read = || {
         environments

@@ -43,11 +43,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let mut environments = Vec::new();
     for environment in loaded.named(&args.envs)? {
         let read = compare(context, &loaded, environment, &args.gate).await;
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(CommandError::into_line),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let failed = environments.iter().any(|environment| environment.read.is_err());
     let drift = environments

@@ -68,11 +68,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     let mut environments = Vec::new();
     for environment in named {
         let read = read(context, &loaded, environment, days).await;
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(CommandError::into_line),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let report = Report {
         owner: loaded.estate.owner.clone(),

@@ -81,11 +81,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     for environment in named {
         let read = read(context, &loaded, environment).await;
         failed |= read.is_err();
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(|error| [vec![error.summary], error.detail, error.hints].concat().join(": ")),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let read = environments
         .iter()

@@ -40,11 +40,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, CommandE
     for environment in loaded.named(&args.envs)? {
         let read = read(context, &loaded, environment).await;
         failed |= read.is_err();
-        environments.push(view::Environment {
-            name: environment.name.clone(),
-            scope: environment.scope.to_string(),
-            read: read.map_err(CommandError::into_line),
-        });
+        environments.push(view::Environment::of(
+            environment,
+            read.map_err(CommandError::into_line),
+        ));
     }
     let exit = if failed { Exit::Failed } else { Exit::Done };
     let printer = &context.printer;

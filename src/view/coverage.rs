@@ -11,16 +11,8 @@ use std::fmt::Write as _;
 /// How many clusters Markdown names: a comment or a summary takes no more.
 const MOST_IN_MARKDOWN: usize = 500;
 
-/// One environment.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// What was found, or why it could not be read.
-    pub read: Result<Covered, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Covered>;
 
 /// The gates and clusters of an environment.
 #[derive(Clone, Debug)]

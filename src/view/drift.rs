@@ -10,16 +10,8 @@ use crate::plan::Finding;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// One environment.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// What was found, or why it could not be read.
-    pub read: Result<Comparison, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Comparison>;
 
 /// A comparison of an environment with what is live.
 #[derive(Clone, Debug)]

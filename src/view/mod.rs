@@ -12,6 +12,7 @@ pub mod csv;
 pub mod diagnostics;
 pub mod drift;
 pub mod egress;
+pub mod environment;
 #[cfg(test)]
 mod every_day_tests;
 pub mod gates;

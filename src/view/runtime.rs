@@ -13,16 +13,8 @@ const NAMED: usize = 5;
 /// How many images are listed, the worst first.
 const IMAGES: usize = 20;
 
-/// An environment, and what is known of it.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// What is known, or why nothing is.
-    pub read: Result<Read, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Read>;
 
 /// What was read.
 #[derive(Clone, Debug)]

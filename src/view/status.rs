@@ -10,16 +10,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// One environment.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// Its gates, or why they could not be read.
-    pub read: Result<Gates, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Gates>;
 
 /// The gates of an environment.
 #[derive(Clone, Debug)]

@@ -14,16 +14,8 @@ use crate::compliance::{ClusterReport, Key, Novelty, Report, Trend, Violation};
 use crate::evidence::Coverage;
 use crate::view::text::counted;
 
-/// One environment.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// What was found, or why it could not be read.
-    pub read: Result<Read, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Read>;
 
 /// What was found in an environment.
 #[derive(Clone, Debug)]

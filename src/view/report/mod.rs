@@ -39,16 +39,8 @@ pub struct Report {
     pub environments: Vec<Environment>,
 }
 
-/// One environment.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// Its scope.
-    pub scope: String,
-    /// What was read, or why it could not be.
-    pub read: Result<Read, String>,
-}
+/// An environment, and what was read of it.
+pub type Environment = super::environment::Environment<Read>;
 
 /// What was read of an environment.
 #[derive(Clone, Debug)]
