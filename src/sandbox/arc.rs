@@ -18,13 +18,11 @@ pub fn seed(state: &mut State, count: usize) {
     let rows = ENVIRONMENTS.iter().cycle().take(count).enumerate();
     for (index, (environment, subscription)) in rows {
         let group = format!("rg-arc-{environment}");
-        if state.resource_group(subscription, &group).is_err() {
-            state.resource_groups.push(ResourceGroup {
-                subscription: (*subscription).to_owned(),
-                name: group.clone(),
-                location: "westeurope".to_owned(),
-            });
-        }
+        state.resource_groups.add(ResourceGroup {
+            subscription: (*subscription).to_owned(),
+            name: group.clone(),
+            location: "westeurope".to_owned(),
+        });
         let name = format!("arc-{environment}-{:02}", index / ENVIRONMENTS.len() + 1);
         let mut random = Random::named(state.seed, &name);
         let status = if index % 3 == 2 { "Offline" } else { "Connected" };

@@ -19,7 +19,7 @@ pub fn seed(state: &mut State) {
     let (name, location) = ("rg-hub".to_owned(), "westeurope".to_owned());
     let policy =
         format!("/subscriptions/{subscription}/resourceGroups/{name}/providers/Microsoft.Network/firewallPolicies/hub");
-    state.resource_groups.push(ResourceGroup {
+    state.resource_groups.add(ResourceGroup {
         subscription: subscription.to_owned(),
         name,
         location: location.clone(),
@@ -122,12 +122,7 @@ pub fn answer(state: &mut State, call: &Call) -> Result<Response, ArmError> {
         }
         ("DELETE", Some(_)) => {
             let below = id.to_ascii_lowercase() + "/";
-            let gone: Vec<String> = state
-                .resources
-                .keys()
-                .filter(|key| key.starts_with(&below))
-                .cloned()
-                .collect();
+            let gone: Vec<String> = state.resources.below(&below).map(|(id, _)| id.clone()).collect();
             for id in gone.iter().chain([&id]) {
                 state.take(id);
             }

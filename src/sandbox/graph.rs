@@ -35,6 +35,12 @@ const COLUMNS: [&str; 17] = [
     "systemData",
 ];
 
+/// The types of resources that are there.
+const CLUSTERS: [&str; 2] = [
+    "microsoft.containerservice/managedclusters",
+    "microsoft.kubernetes/connectedclusters",
+];
+
 /// Which subscriptions and management groups a query looks at.
 struct Scopes {
     scopes: Vec<KnownScope>,
@@ -290,59 +296,51 @@ fn refuse(state: &State, query: &str, fault: &Fault) -> ArmError {
 
 fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
     let query = kql::parse(text)?;
-    let rows = match query.table.as_str() {
+    let wanted = |kind: &str| kql::may_want(&query, kind);
+    let of = |keep: fn(&str) -> bool| resources(state, scopes, move |kind| keep(kind) && wanted(kind));
+    match query.table.as_str() {
         // What extends a resource, such as deployment safeguards, has no row here.
-        "resources" => resources(state, scopes, |kind| {
-            [
-                "microsoft.containerservice/managedclusters",
-                "microsoft.kubernetes/connectedclusters",
-            ]
-            .contains(&kind)
-        }),
+        "resources" => kql::run(&query, &COLUMNS, of(|kind| CLUSTERS.contains(&kind))),
         "policyresources" => {
-            let mut rows = resources(state, scopes, |kind| kind.starts_with("microsoft.authorization/policy"));
-            rows.extend(policy_states(state, scopes, text));
-            rows
+            let objects = of(|kind| kind.starts_with("microsoft.authorization/policy"));
+            kql::run(&query, &COLUMNS, objects.chain(policy_states(state, scopes, wanted)))
         }
         "securityresources" => {
-            let mut rows = resources(state, scopes, |kind| kind == "microsoft.security/pricings");
-            rows.extend(security_rows(state, scopes));
-            rows
+            let plans = of(|kind| kind == "microsoft.security/pricings");
+            kql::run(&query, &COLUMNS, plans.chain(security_rows(state, scopes, wanted)))
         }
-        "resourcecontainers" => containers(state, scopes),
-        _ => {
-            return Err(Fault {
-                code: "DisallowedLogicalTableName",
-                position: 0,
-                token: query.table.clone(),
-            });
-        }
-    };
-    kql::run(&query, &COLUMNS, rows)
+        "resourcecontainers" => kql::run(&query, &COLUMNS, containers(state, scopes).into_iter()),
+        _ => Err(Fault {
+            code: "DisallowedLogicalTableName",
+            position: 0,
+            token: query.table.clone(),
+        }),
+    }
 }
 
-fn resources(state: &State, scopes: &Scopes, keep: impl Fn(&str) -> bool) -> Vec<Row> {
-    let mut rows = Vec::new();
+fn resources<'a>(
+    state: &'a State,
+    scopes: &'a Scopes,
+    keep: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Row> + 'a {
     let mut known = BTreeMap::new();
-    for document in state.resources.values() {
-        let kind = text(document, "/type").to_ascii_lowercase();
-        if !keep(&kind) {
-            continue;
-        }
+    let kinds = state.resources.types().filter(move |kind| keep(kind));
+    let documents = kinds.flat_map(|kind| state.of_type(kind).map(move |(_, document)| (kind, document)));
+    documents.filter_map(move |(kind, document)| {
         let id = text(document, "/id");
         let made = super::address::Address::parse(id).scope;
         let here = *known
             .entry(made)
             .or_insert_with_key(|made| state.scope(made).is_ok_and(|made| scopes.hold(&made)));
         if !here || !super::access::may_read(state, document) {
-            continue;
+            return None;
         }
         let segments: Vec<&str> = id.split('/').collect();
         let after = |word: &str| {
             let at = segments.iter().position(|segment| segment.eq_ignore_ascii_case(word))?;
             segments.get(at + 1).map(|value| value.to_ascii_lowercase())
         };
-        let mut row = blank(state, id, text(document, "/name"), &kind);
+        let mut row = blank(state, id, text(document, "/name"), kind);
         for key in [
             "kind",
             "location",
@@ -364,29 +362,20 @@ fn resources(state: &State, scopes: &Scopes, keep: impl Fn(&str) -> bool) -> Vec
             "resourceGroup".to_owned(),
             json!(after("resourceGroups").unwrap_or_default()),
         );
-        rows.push(row);
-    }
-    rows
+        Some(row)
+    })
 }
 
-/// Returns the rows of compliance states; none where the query only asks for types of `Microsoft.Authorization`.
-fn policy_states(state: &State, scopes: &Scopes, query: &str) -> Vec<Row> {
-    let lower = query.to_ascii_lowercase();
-    let of_others = [
-        "=~ 'microsoft.authorization/",
-        "== 'microsoft.authorization/",
-        "in~ ('microsoft.authorization/",
-    ];
-    if !lower.contains("policystates") && of_others.iter().any(|part| lower.contains(part)) {
-        return Vec::new();
-    }
-    let mut rows = Vec::new();
-    for (kind, fields) in states::for_graph(state) {
+/// Returns the rows of compliance states, of the types that are wanted.
+fn policy_states<'a>(
+    state: &'a State,
+    scopes: &'a Scopes,
+    wanted: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Row> + 'a {
+    let here = |cluster: &str| state.scope(cluster).is_ok_and(|made| scopes.hold(&made));
+    states::for_graph(state, here, wanted).map(|(kind, fields)| {
         let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let cluster = field("resourceId");
-        if !state.scope(cluster).is_ok_and(|made| scopes.hold(&made)) {
-            continue;
-        }
         let name = states::graph_name(&fields);
         let (_, segment) = kind.split_once('/').unwrap_or_default();
         let mut row = blank(
@@ -398,15 +387,14 @@ fn policy_states(state: &State, scopes: &Scopes, query: &str) -> Vec<Row> {
         row.insert("subscriptionId".to_owned(), json!(field("subscriptionId")));
         row.insert("resourceGroup".to_owned(), json!(field("resourceGroup")));
         row.insert("properties".to_owned(), Value::Object(fields));
-        rows.push(row);
-    }
-    rows
+        row
+    })
 }
 
 /// Returns the rows of what Defender for Cloud found about clusters; who may not read of security gets none, as it is in Azure.
-fn security_rows(state: &State, scopes: &Scopes) -> Vec<Row> {
+fn security_rows(state: &State, scopes: &Scopes, wanted: impl Fn(&str) -> bool) -> Vec<Row> {
     let mut rows = Vec::new();
-    for finding in security::findings(state) {
+    for finding in security::findings(state, wanted) {
         // An alert's id names a location, which is no scope: what counts is the resource group.
         let made = finding.id.split("/providers/").next().unwrap_or_default();
         let readable = json!({"id": finding.id});
@@ -486,7 +474,7 @@ fn containers(state: &State, scopes: &Scopes) -> Vec<Row> {
             &[("properties", properties), ("subscriptionId", json!(subscription.id))],
         );
     }
-    for group in &state.resource_groups {
+    for group in state.resource_groups.iter() {
         add(
             format!("/subscriptions/{}/resourceGroups/{}", group.subscription, group.name),
             &group.name,

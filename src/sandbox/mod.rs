@@ -26,6 +26,7 @@ pub mod graph;
 pub mod http;
 pub mod inside;
 pub mod insights;
+pub mod inventory;
 pub mod json;
 pub mod kql;
 pub mod kubernetes;

@@ -219,8 +219,7 @@ fn list(state: &State, call: &Call, scope: &str) -> Result<Response, ArmError> {
     let start = format!("{scope}/providers/{TYPE}/").to_ascii_lowercase();
     let value: Vec<&Value> = state
         .resources
-        .range(start.clone()..)
-        .take_while(|(id, _)| id.starts_with(&start))
+        .below(&start)
         .map(|(_, document)| document)
         .filter(|document| {
             chosen

@@ -15,6 +15,8 @@ use super::{inside, time};
 
 const CLUSTERS: &str = "microsoft.containerservice/managedclusters";
 const ALERTS: &str = "microsoft.security/locations/alerts";
+const ASSESSMENTS: &str = "microsoft.security/assessments";
+const SUB_ASSESSMENTS: &str = "microsoft.security/assessments/subassessments";
 const CONTACTS: &str = "microsoft.security/securitycontacts";
 /// The assessment of images that run in clusters.
 const IMAGES: &str = "c609cf0f-71ab-41e9-a3c6-9a1f7fe1b8d5";
@@ -38,11 +40,14 @@ const KNOWN: [(&str, &str, &str, &str, &str); 4] = [
     ("CVE-2026-40415", "curl", "7.88.1", "7.88.2", "Low"),
 ];
 
-/// Returns what was found about clusters.
+/// Returns what was found about clusters, of the types that are wanted.
 #[must_use]
-pub fn findings(state: &State) -> Vec<Finding> {
-    let mut found: Vec<Finding> = state.of_type(ALERTS).map(|(_, document)| alert(document)).collect();
-    for (_, cluster) in state.of_type(CLUSTERS) {
+pub fn findings(state: &State, wanted: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let (alerts, assessed, scanned) = (wanted(ALERTS), wanted(ASSESSMENTS), wanted(SUB_ASSESSMENTS));
+    let alerts = state.of_type(ALERTS).filter(|_| alerts);
+    let mut found: Vec<Finding> = alerts.map(|(_, document)| alert(document)).collect();
+    let clusters = state.of_type(CLUSTERS).filter(|_| assessed || scanned);
+    for (_, cluster) in clusters {
         let subscription = text(cluster, "/id").split('/').nth(2).unwrap_or_default();
         let plan = format!("/subscriptions/{subscription}/providers/Microsoft.Security/pricings/Containers");
         let Some(plan) = state
@@ -51,12 +56,14 @@ pub fn findings(state: &State) -> Vec<Finding> {
         else {
             continue;
         };
-        found.extend(assessments(cluster));
+        if assessed {
+            found.extend(assessments(cluster));
+        }
         let looks = items(plan, "/properties/extensions").iter().any(|extension| {
             text(extension, "/name") == "ContainerRegistriesVulnerabilityAssessments"
                 && text(extension, "/isEnabled").eq_ignore_ascii_case("True")
         });
-        if looks && text(cluster, "/properties/powerState/code") != "Stopped" {
+        if scanned && looks && text(cluster, "/properties/powerState/code") != "Stopped" {
             found.extend(vulnerabilities(state, cluster));
         }
     }
@@ -116,7 +123,7 @@ fn assessment(cluster: &Value, key: &str, title: &str, is_well: bool) -> Finding
     let id = text(cluster, "/id");
     Finding {
         id: format!("{id}/providers/Microsoft.Security/assessments/{key}"),
-        kind: "microsoft.security/assessments",
+        kind: ASSESSMENTS,
         properties: json!({
             "displayName": title,
             "resourceDetails": {"Source": "Azure", "Id": id},
@@ -160,7 +167,7 @@ fn vulnerabilities(state: &State, cluster: &Value) -> Vec<Finding> {
             let key = Random::named(state.seed, &format!("{id} {image} {cve}")).guid();
             found.push(Finding {
                 id: format!("{id}/providers/Microsoft.Security/assessments/{IMAGES}/subassessments/{key}"),
-                kind: "microsoft.security/assessments/subassessments",
+                kind: SUB_ASSESSMENTS,
                 properties: json!({
                     "id": cve,
                     "displayName": cve,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::cluster_document::{ClusterSeed, Condition, document};
+use super::inventory::{ResourceGroups, Resources};
 use super::random::Random;
 use super::role::{BUILT_IN, OWNER, Role};
 use super::state::{ManagementGroup, Operation, ResourceGroup, Settings, State, Subscription, VERSION};
@@ -76,8 +77,8 @@ pub fn seed(options: &SeedOptions) -> State {
         principal: Random::named(options.seed, "principal").guid(),
         management_groups: management_groups(),
         subscriptions: subscriptions(options.subscriptions),
-        resource_groups: Vec::new(),
-        resources: BTreeMap::new(),
+        resource_groups: ResourceGroups::default(),
+        resources: Resources::default(),
         operations: BTreeMap::new(),
         settings: Settings::default(),
         roles: roles(&options.roles),
@@ -161,16 +162,11 @@ fn management_groups() -> Vec<ManagementGroup> {
 }
 
 fn add_cluster(state: &mut State, cluster: &ClusterSeed) {
-    if state
-        .resource_group(&cluster.subscription, &cluster.resource_group)
-        .is_err()
-    {
-        state.resource_groups.push(ResourceGroup {
-            subscription: cluster.subscription.clone(),
-            name: cluster.resource_group.clone(),
-            location: cluster.location.clone(),
-        });
-    }
+    state.resource_groups.add(ResourceGroup {
+        subscription: cluster.subscription.clone(),
+        name: cluster.resource_group.clone(),
+        location: cluster.location.clone(),
+    });
     let mut document = document(state.seed, &state.tenant, cluster);
     if cluster.condition == Condition::Updating {
         let id = super::json::text(&document, "/id").to_ascii_lowercase();

@@ -11,6 +11,7 @@ use super::address::Address;
 use super::error::ArmError;
 use super::governance::past::{self, Was};
 use super::inside::Deed;
+use super::inventory::{ResourceGroups, Resources};
 use super::json::{remove, set, text};
 use super::random::Random;
 use super::remediation;
@@ -44,12 +45,12 @@ pub struct State {
     pub principal: String,
     /// Management groups by name; the tenant root group has no parent.
     pub management_groups: Vec<ManagementGroup>,
-    /// Subscriptions in order of their ids.
+    /// Subscriptions in order of their ids, which are in lower case.
     pub subscriptions: Vec<Subscription>,
     /// Resource groups.
-    pub resource_groups: Vec<ResourceGroup>,
-    /// Resources by their lower-case id.
-    pub resources: BTreeMap<String, Value>,
+    pub resource_groups: ResourceGroups,
+    /// Resources.
+    pub resources: Resources,
     /// Long-running operations by their id.
     pub operations: BTreeMap<String, Operation>,
     /// What can be turned on a sandbox.
@@ -198,9 +199,7 @@ impl State {
 
     /// Returns the lower-case ids and documents of all resources of one type, which is given in lower case.
     pub fn of_type(&self, kind: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.resources
-            .iter()
-            .filter(move |(_, document)| text(document, "/type").eq_ignore_ascii_case(kind))
+        self.resources.of_type(kind)
     }
 
     /// Returns the scope with this id, in any casing, with the scopes above it.
@@ -293,11 +292,11 @@ impl State {
     /// # Errors
     /// 404 `SubscriptionNotFound`, or 400 `InvalidSubscriptionId` for what is no GUID.
     pub fn subscription(&self, id: &str) -> Result<&Subscription, ArmError> {
-        if let Some(found) = self
+        let lower = id.to_ascii_lowercase();
+        let found = self
             .subscriptions
-            .iter()
-            .find(|known| known.id.eq_ignore_ascii_case(id))
-        {
+            .binary_search_by(|known| known.id.as_str().cmp(&lower));
+        if let Some(found) = found.ok().and_then(|index| self.subscriptions.get(index)) {
             return Ok(found);
         }
         let well_formed = id.len() == 36
@@ -322,17 +321,12 @@ impl State {
     /// # Errors
     /// 404 `ResourceGroupNotFound`.
     pub fn resource_group(&self, subscription: &str, name: &str) -> Result<&ResourceGroup, ArmError> {
-        self.resource_groups
-            .iter()
-            .find(|group| {
-                group.subscription.eq_ignore_ascii_case(subscription) && group.name.eq_ignore_ascii_case(name)
-            })
-            .ok_or_else(|| {
-                ArmError::not_found(
-                    "ResourceGroupNotFound",
-                    format!("Resource group '{name}' could not be found."),
-                )
-            })
+        self.resource_groups.get(subscription, name).ok_or_else(|| {
+            ArmError::not_found(
+                "ResourceGroupNotFound",
+                format!("Resource group '{name}' could not be found."),
+            )
+        })
     }
 
     /// Ends the operations whose time has come. What this changes follows from the clock alone.

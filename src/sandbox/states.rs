@@ -199,24 +199,42 @@ pub fn components(state: &State, call: &Call) -> Result<Response, ArmError> {
     Ok(Response::json(200, &body))
 }
 
-/// Returns the rows that Resource Graph has: type, row, and the lower-case id of the cluster. It knows of a report later than Policy Insights.
-#[must_use]
-pub fn for_graph(state: &State) -> Vec<(&'static str, odata::Row)> {
+/// The types of Resource Graph's rows on compliance.
+const IN_GRAPH: [&str; 2] = [
+    "microsoft.policyinsights/policystates",
+    "microsoft.policyinsights/componentpolicystates",
+];
+
+/// Returns the rows that Resource Graph has, each with its type: of clusters that are `here`, by their ids, and of types that are wanted.
+/// It knows of a report later than Policy Insights.
+pub fn for_graph<'a>(
+    state: &'a State,
+    here: impl Fn(&str) -> bool + 'a,
+    wanted: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (&'static str, odata::Row)> + 'a {
+    let [states, components] = IN_GRAPH;
+    let (with_states, with_components) = (wanted(states), wanted(components));
     let reports = Reports::new(state);
     let now = state.now - addon::SHOWN;
-    let mut found = Vec::new();
-    for cluster in reports.clusters() {
+    let clusters = if with_states || with_components {
+        reports.clusters()
+    } else {
+        Vec::new()
+    };
+    let clusters = clusters.into_iter().filter(move |cluster| here(&cluster.id));
+    clusters.flat_map(move |cluster| {
+        let mut found = Vec::new();
         for row in reports.rows(&cluster, now) {
-            found.push(("microsoft.policyinsights/policystates", policy_row(state, &row)));
-            for finding in &row.components {
-                found.push((
-                    "microsoft.policyinsights/componentpolicystates",
-                    component_row(state, &row, finding),
-                ));
+            if with_states {
+                found.push((states, policy_row(state, &row)));
+            }
+            if with_components {
+                let rows = row.components.iter().map(|finding| component_row(state, &row, finding));
+                found.extend(rows.map(|row| (components, row)));
             }
         }
-    }
-    found
+        found
+    })
 }
 
 /// One request's look at the reports.

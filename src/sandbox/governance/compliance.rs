@@ -86,6 +86,10 @@ impl<'a> Reports<'a> {
         let resolver = self.resolver(newest);
         let policies = resolver.policies(cluster);
         let standings = standings(self.state, cluster, &resolver, &policies, newest.pulled);
+        let scans: Vec<(Scan, Rc<Vec<Policy>>)> = scans
+            .iter()
+            .map(|scan| (*scan, self.resolver(scan).policies(cluster)))
+            .collect();
         let row = |(index, (policy, standing)): (usize, (&Policy, &Standing<'_>))| {
             let (state, components) = match standing {
                 Standing::Exempt => ("Exempt", Vec::new()),
@@ -121,14 +125,17 @@ impl<'a> Reports<'a> {
         )
     }
 
-    /// Returns what the scans of a report found against a policy, each object once.
-    fn findings(&self, cluster: &Rc<Cluster>, scans: &[Scan], policy: &Policy) -> Result<Vec<Finding>, String> {
+    /// Returns what the scans of a report, each with the policies of its time, found against a policy, each object once.
+    fn findings(
+        &self,
+        cluster: &Rc<Cluster>,
+        scans: &[(Scan, Rc<Vec<Policy>>)],
+        policy: &Policy,
+    ) -> Result<Vec<Finding>, String> {
         let mut seen = BTreeSet::new();
         let mut objects = BTreeSet::new();
         let mut findings = Vec::new();
-        for scan in scans {
-            let resolver = self.resolver(scan);
-            let policies = resolver.policies(cluster);
+        for (scan, policies) in scans {
             let same = |other: &&Policy| other.assignment == policy.assignment && other.reference == policy.reference;
             let Some(super::resolve::Subject::Constraint(constraint)) =
                 policies.iter().find(same).map(|other| &other.subject)

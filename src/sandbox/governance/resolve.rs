@@ -52,7 +52,8 @@ type Known = BTreeMap<(String, String), Rc<Vec<Policy>>>;
 /// Resolves policies, and remembers what is the same for several clusters.
 pub struct Resolver<'a> {
     past: Past<'a>,
-    assignments: Vec<&'a Value>,
+    /// The assignments, each with the scope that it was made at.
+    assignments: Vec<(String, &'a Value)>,
     exemptions: Vec<&'a Value>,
     known: RefCell<Known>,
 }
@@ -62,7 +63,11 @@ impl<'a> Resolver<'a> {
     #[must_use]
     pub fn new(past: Past<'a>) -> Self {
         Self {
-            assignments: past.of_type("microsoft.authorization/policyassignments"),
+            assignments: past
+                .of_type("microsoft.authorization/policyassignments")
+                .into_iter()
+                .map(|assignment| (made_at(assignment), assignment))
+                .collect(),
             exemptions: past.of_type("microsoft.authorization/policyexemptions"),
             past,
             known: RefCell::default(),
@@ -72,15 +77,16 @@ impl<'a> Resolver<'a> {
     /// Returns the policies for what runs in a cluster, in the order of their assignments. Policies that are disabled are left out.
     #[must_use]
     pub fn policies(&self, cluster: &Cluster) -> Rc<Vec<Policy>> {
-        let applies = |assignment: &&Value| {
-            cluster.is_within(&made_at(assignment))
+        let applies = |(made, assignment): &&(String, &Value)| {
+            cluster.is_within(made)
                 && !items(assignment, "/properties/notScopes")
                     .iter()
                     .filter_map(Value::as_str)
                     .any(|scope| cluster.is_within(scope))
                 && selected(items(assignment, "/properties/resourceSelectors"), cluster)
         };
-        let assignments: Vec<&Value> = self.assignments.iter().copied().filter(applies).collect();
+        let assignments = self.assignments.iter().filter(applies);
+        let assignments: Vec<&Value> = assignments.map(|(_, assignment)| *assignment).collect();
         let ids: Vec<&str> = assignments.iter().map(|assignment| text(assignment, "/id")).collect();
         let key = (ids.join("\n"), format!("{}\n{}", cluster.location, cluster.kind));
         if let Some(known) = self.known.borrow().get(&key) {

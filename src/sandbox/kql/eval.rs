@@ -36,6 +36,27 @@ pub(super) fn check(expression: &Expression, columns: &[String]) -> Result<(), F
     }
 }
 
+/// The conditions that have all to hold for a condition to hold.
+pub(super) fn conjuncts(condition: &Expression) -> Vec<&Expression> {
+    match condition {
+        Expression::And(left, right) => [conjuncts(left), conjuncts(right)].concat(),
+        one => vec![one],
+    }
+}
+
+/// The columns that an expression names.
+pub(super) fn columns(expression: &Expression) -> Vec<&str> {
+    match expression {
+        Expression::Literal(_) => Vec::new(),
+        Expression::Path(column, _, _) => vec![column],
+        Expression::Call(_, arguments) => arguments.iter().flat_map(columns).collect(),
+        Expression::Binary(_, left, right) | Expression::And(left, right) | Expression::Or(left, right) => {
+            [columns(left), columns(right)].concat()
+        }
+        Expression::In(_, left, values) => [left.as_ref()].into_iter().chain(values).flat_map(columns).collect(),
+    }
+}
+
 /// Computes an expression.
 pub(super) fn evaluate(expression: &Expression, row: &Row) -> Value {
     match expression {
@@ -103,6 +124,13 @@ fn call(function: &str, arguments: &[Expression], row: &Row) -> Value {
             .cloned()
             .unwrap_or_default(),
         "array_length" => first.as_array().map_or(Value::Null, |items| json!(items.len())),
+        "pack" | "bag_pack" => {
+            let pairs = values.chunks_exact(2).filter_map(|pair| match pair {
+                [name, value] => Some((string(name), value.clone())),
+                _ => None,
+            });
+            Value::Object(pairs.collect())
+        }
         "bag_keys" => first
             .as_object()
             .map_or(Value::Null, |object| json!(object.keys().collect::<Vec<_>>())),

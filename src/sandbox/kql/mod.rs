@@ -1,7 +1,7 @@
 //! A small evaluator of the Kusto query language, as far as Resource Graph queries about clusters and policies use it.
 //!
 //! Known: `where`, `project`, `project-away`, `extend`, `order by`/`sort by`, `limit`/`take`, `top`, `count`, `distinct` and
-//! `summarize` with `count()`, `dcount()`, `min()`, `max()`. Anything else is an error, never a silent no-op. It must not know
+//! `summarize` with `count()`, `dcount()`, `min()`, `max()`, `make_list()`. Anything else is an error, never a silent no-op. It must not know
 //! where the rows come from.
 
 mod eval;
@@ -50,84 +50,129 @@ pub fn parse(text: &str) -> Result<Query, Fault> {
     parser::parse(text)
 }
 
+/// Whether rows of a type may be in the result: what the query asks of `type` alone, before anything else, holds for it.
+#[must_use]
+pub fn may_want(query: &Query, kind: &str) -> bool {
+    let row = Row::from_iter([("type".to_owned(), json!(kind))]);
+    let conditions = query.operators.iter().map_while(|operator| match operator {
+        Operator::Where(condition) => Some(condition),
+        _ => None,
+    });
+    conditions.flat_map(eval::conjuncts).all(|condition| {
+        let of_type = eval::columns(condition).iter().all(|column| *column == "type");
+        !of_type || eval::is_true(&eval::evaluate(condition, &row))
+    })
+}
+
 /// Runs the operators of a query over the rows of its table.
+///
+/// The rows go one by one through the operators that look at one row alone, so that what these leave out is never held together.
 ///
 /// # Errors
 /// A column or function that is not known.
-pub fn run(query: &Query, columns: &[&str], rows: Vec<Row>) -> Result<Table, Fault> {
-    let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+pub fn run(query: &Query, columns: &[&str], rows: impl Iterator<Item = Row>) -> Result<Table, Fault> {
+    let alone = query
+        .operators
+        .iter()
+        .take_while(|operator| operator.looks_at_one_row());
+    let (alone, together) = query.operators.split_at(alone.count());
+    let mut columns = columns.iter().map(|column| (*column).to_owned()).collect();
+    for operator in alone {
+        columns_after(operator, &mut columns)?;
+    }
+    let rows = rows.filter_map(|row| alone.iter().try_fold(row, |row, operator| of_row(operator, row)));
     let mut table = Table {
         columns,
-        rows,
+        rows: rows.collect(),
         ordered: false,
         limited: false,
     };
-    for operator in &query.operators {
+    for operator in together {
         apply(&mut table, operator)?;
     }
     Ok(table)
 }
 
-fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
+/// Makes of the columns before an operator that looks at one row alone those after it.
+fn columns_after(operator: &Operator, columns: &mut Vec<String>) -> Result<(), Fault> {
     match operator {
-        Operator::Where(condition) => {
-            eval::check(condition, &table.columns)?;
-            let mut kept = Vec::new();
-            for row in table.rows.drain(..) {
-                if eval::is_true(&eval::evaluate(condition, &row)) {
-                    kept.push(row);
+        Operator::Where(condition) => eval::check(condition, columns)?,
+        Operator::Project(named) => {
+            for (_, expression) in named {
+                eval::check(expression, columns)?;
+            }
+            *columns = named.iter().map(|(name, _)| name.clone()).collect();
+        }
+        Operator::ProjectAway(names) => columns.retain(|column| !names.contains(column)),
+        Operator::Extend(named) => {
+            for (name, expression) in named {
+                eval::check(expression, columns)?;
+                if !columns.contains(name) {
+                    columns.push(name.clone());
                 }
             }
-            table.rows = kept;
         }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What an operator that looks at one row alone makes of it; none if it leaves it out.
+fn of_row(operator: &Operator, mut row: Row) -> Option<Row> {
+    match operator {
+        Operator::Where(condition) => return eval::is_true(&eval::evaluate(condition, &row)).then_some(row),
         Operator::Project(columns) => {
-            for (_, expression) in columns {
-                eval::check(expression, &table.columns)?;
-            }
-            table.rows = table
-                .rows
-                .iter()
-                .map(|row| {
-                    columns
-                        .iter()
-                        .map(|(name, expression)| (name.clone(), eval::evaluate(expression, row)))
-                        .collect()
-                })
-                .collect();
-            table.columns = columns.iter().map(|(name, _)| name.clone()).collect();
+            let named =
+                |(name, expression): &(String, parser::Expression)| (name.clone(), eval::evaluate(expression, &row));
+            return Some(columns.iter().map(named).collect());
         }
-        Operator::ProjectAway(names) => {
-            table.columns.retain(|column| !names.contains(column));
-            for row in &mut table.rows {
-                row.retain(|column, _| !names.contains(column));
-            }
-        }
+        Operator::ProjectAway(names) => row.retain(|column, _| !names.contains(column)),
         Operator::Extend(columns) => {
             for (name, expression) in columns {
-                eval::check(expression, &table.columns)?;
-                for row in &mut table.rows {
-                    let value = eval::evaluate(expression, row);
-                    row.insert(name.clone(), value);
-                }
-                if !table.columns.contains(name) {
-                    table.columns.push(name.clone());
-                }
+                let value = eval::evaluate(expression, &row);
+                row.insert(name.clone(), value);
             }
+        }
+        _ => {}
+    }
+    Some(row)
+}
+
+fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
+    match operator {
+        Operator::Where(_) | Operator::Project(_) | Operator::ProjectAway(_) | Operator::Extend(_) => {
+            columns_after(operator, &mut table.columns)?;
+            let rows = std::mem::take(&mut table.rows).into_iter();
+            table.rows = rows.filter_map(|row| of_row(operator, row)).collect();
         }
         Operator::Order(keys) => {
             for (expression, _) in keys {
                 eval::check(expression, &table.columns)?;
             }
-            table.rows.sort_by(|left, right| {
-                keys.iter()
-                    .map(|(expression, descending)| {
-                        let order =
-                            eval::compare(&eval::evaluate(expression, left), &eval::evaluate(expression, right));
+            let keyed = |row: Row| -> (Vec<Value>, Row) {
+                (
+                    keys.iter()
+                        .map(|(expression, _)| eval::evaluate(expression, &row))
+                        .collect(),
+                    row,
+                )
+            };
+            let mut rows: Vec<(Vec<Value>, Row)> = std::mem::take(&mut table.rows).into_iter().map(keyed).collect();
+            rows.sort_by(|(left, _), (right, _)| {
+                let orders = left
+                    .iter()
+                    .zip(right)
+                    .zip(keys)
+                    .map(|((left, right), (_, descending))| {
+                        let order = eval::compare(left, right);
                         if *descending { order.reverse() } else { order }
-                    })
+                    });
+                orders
+                    .into_iter()
                     .find(|order| order.is_ne())
                     .unwrap_or(std::cmp::Ordering::Equal)
             });
+            table.rows = rows.into_iter().map(|(_, row)| row).collect();
             table.ordered = true;
         }
         Operator::Limit(count) => {
@@ -176,7 +221,7 @@ fn summarize(
         eval::check(expression, &table.columns)?;
     }
     for (_, aggregate) in aggregates {
-        if let Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) = aggregate {
+        if let Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) | Aggregate::List(of, _) = aggregate {
             eval::check(of, &table.columns)?;
         }
     }
@@ -213,6 +258,10 @@ fn summarize(
                 }
                 Aggregate::Min(of) => values(of).into_iter().min_by(eval::compare).unwrap_or_default(),
                 Aggregate::Max(of) => values(of).into_iter().max_by(eval::compare).unwrap_or_default(),
+                Aggregate::List(of, most) => {
+                    let values = values(of).into_iter().filter(|value| !value.is_null());
+                    json!(values.take(*most).collect::<Vec<_>>())
+                }
             };
             row.insert(name.clone(), value);
         }

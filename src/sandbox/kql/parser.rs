@@ -29,6 +29,16 @@ pub(super) enum Operator {
     Summarize(Vec<(String, Aggregate)>, Vec<(String, Expression)>),
 }
 
+impl Operator {
+    /// Whether it makes of each row none or one, whatever the others are.
+    pub(super) fn looks_at_one_row(&self) -> bool {
+        matches!(
+            self,
+            Operator::Where(_) | Operator::Project(_) | Operator::ProjectAway(_) | Operator::Extend(_)
+        )
+    }
+}
+
 /// What `summarize` computes of each group.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Aggregate {
@@ -36,6 +46,8 @@ pub(super) enum Aggregate {
     Distinct(Expression),
     Min(Expression),
     Max(Expression),
+    /// All values but nulls, so many at most.
+    List(Expression, usize),
 }
 
 /// An expression.
@@ -53,7 +65,7 @@ pub(super) enum Expression {
 }
 
 /// The functions that are known, with the least and most arguments they take.
-const FUNCTIONS: [(&str, usize, usize); 16] = [
+const FUNCTIONS: [(&str, usize, usize); 18] = [
     ("tostring", 1, 1),
     ("tolower", 1, 1),
     ("toupper", 1, 1),
@@ -70,7 +82,11 @@ const FUNCTIONS: [(&str, usize, usize); 16] = [
     ("array_length", 1, 1),
     ("bool", 1, 1),
     ("bag_keys", 1, 1),
+    ("pack", 2, 64),
+    ("bag_pack", 2, 64),
 ];
+/// How many values `make_list` keeps where no other number is given, as in Kusto.
+const LONGEST_LIST: usize = 1_048_576;
 /// How deep expressions may nest.
 const DEPTH: usize = 64;
 
@@ -341,6 +357,14 @@ impl Parser {
                     "dcount" => (name, Aggregate::Distinct(of)),
                     "min" => (name, Aggregate::Min(of)),
                     "max" => (name, Aggregate::Max(of)),
+                    "make_list" => {
+                        let most = if self.take_symbol(",") {
+                            self.number()?
+                        } else {
+                            LONGEST_LIST
+                        };
+                        (name.replace("make_list", "list"), Aggregate::List(of, most))
+                    }
                     _ => {
                         return Err(Fault {
                             code: "UnknownFunction",
@@ -493,7 +517,9 @@ impl Parser {
             }
         }
         self.symbol(")")?;
-        if (*least..=*most).contains(&arguments.len()) {
+        // A bag is packed of names and values.
+        let pairs = !function.ends_with("pack") || arguments.len().is_multiple_of(2);
+        if pairs && (*least..=*most).contains(&arguments.len()) {
             Ok(Expression::Call(function, arguments))
         } else {
             Err(Fault {

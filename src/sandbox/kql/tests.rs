@@ -23,7 +23,7 @@ fn rows() -> Vec<Row> {
 fn first(query: &str) -> Result<Vec<Value>, (&'static str, String)> {
     let fault = |fault: super::Fault| (fault.code, fault.token);
     let query = parse(query).map_err(fault)?;
-    let table = run(&query, &COLUMNS, rows()).map_err(fault)?;
+    let table = run(&query, &COLUMNS, rows().into_iter()).map_err(fault)?;
     let column = table.columns.first().cloned().unwrap();
     Ok(table
         .rows
@@ -113,6 +113,24 @@ fn operators_shape_the_table() {
     );
     assert_eq!(run("resources | distinct location"), ["northeurope", "westeurope"]);
     assert_eq!(
+        run("resources | summarize make_list(properties.on), count() by none = 'x' | project list_properties_on"),
+        [json!([true, false])],
+        "a null is no value"
+    );
+    assert_eq!(
+        run(
+            "resources | summarize all = make_list(pack('n', name, 'on', properties.on), 2) by l = location | order by l desc | project all"
+        ),
+        [
+            json!([{"n": "aks-prod-weu", "on": true}, {"n": "disk", "on": null}]),
+            json!([{"n": "AKS-dev", "on": false}])
+        ]
+    );
+    assert_eq!(
+        run("resources | where name == 'disk' | project bag_pack('a', 1)"),
+        [json!({"a": 1})]
+    );
+    assert_eq!(
         run(
             "resources | extend code = tostring(properties.power.code) | where code == 'Running' | project-away type | project code"
         ),
@@ -126,7 +144,7 @@ fn operators_shape_the_table() {
     let table = super::run(
         &parse("resources | project properties.power.code, tostring(tags.gates)").unwrap(),
         &COLUMNS,
-        rows(),
+        rows().into_iter(),
     )
     .unwrap();
     assert_eq!(table.columns, ["properties_power_code", "tags_gates"]);
@@ -155,6 +173,9 @@ fn what_is_not_understood_is_a_fault_and_never_ignored() {
         ("resources | where (name == 'x'", "ParserFailure", "<EOF>"),
         ("resources | summarize avg(properties.size)", "UnknownFunction", "avg"),
         ("resources | limit many", "ParserFailure", "many"),
+        ("resources | project pack('a')", "ParserFailure", "pack"),
+        ("resources | project pack('a', 1, 'b')", "ParserFailure", "pack"),
+        ("resources | summarize make_list(none)", "FailedToResolveColumn", "none"),
         ("", "ParserFailure", ""),
         ("resources | where name == #", "ParserFailure", "#"),
     ] {
@@ -162,4 +183,32 @@ fn what_is_not_understood_is_a_fault_and_never_ignored() {
     }
     let deep = format!("resources | where {}name == 'x'{}", "(".repeat(500), ")".repeat(500));
     assert!(first(&deep).is_err());
+}
+
+#[test]
+fn types_that_a_query_cannot_want_are_known_before_there_are_rows() {
+    for (query, kind, wanted) in [
+        ("resources", "t/disks", true),
+        ("resources | where type =~ 'T/Disks'", "t/disks", true),
+        ("resources | where type =~ 'T/Disks'", "t/clusters", false),
+        (
+            "resources | where name == 'x' and type in~ ('t/clusters')",
+            "t/disks",
+            false,
+        ),
+        (
+            "resources | where name == 'x' | where type == 't/clusters' | count",
+            "t/disks",
+            false,
+        ),
+        ("resources | where name == 'x' or type == 't/clusters'", "t/disks", true),
+        // What comes after a change of the columns may speak of another `type`.
+        (
+            "resources | extend type = 't/clusters' | where type == 't/clusters'",
+            "t/disks",
+            true,
+        ),
+    ] {
+        assert_eq!(super::may_want(&parse(query).unwrap(), kind), wanted, "{query}, {kind}");
+    }
 }

@@ -79,7 +79,7 @@ pub(super) fn list(state: &State, call: &Call, kind: Kind) -> Result<Response, A
     let keep = list_filter(&filter, &scope.id)?;
     let of_kind = |document: &Value| text(document, "/type").eq_ignore_ascii_case(kind.lower);
     let builtin = builtins().newest.iter().filter(|(_, document)| of_kind(document));
-    let custom = state.resources.iter().filter(|(_, document)| of_kind(document));
+    let custom = state.of_type(kind.lower);
     let mut documents: Vec<(String, Value)> =
         builtin
             .chain(custom.filter(|(_, document)| {

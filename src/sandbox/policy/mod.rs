@@ -178,11 +178,7 @@ pub(crate) fn stamp_metadata(state: &State, properties: &mut Object, before: Opt
 /// Refuses one more resource at a scope that is full.
 pub(crate) fn check_quota(state: &State, kind: Kind, scope: &KnownScope) -> Result<(), ArmError> {
     let start = kind.id(&scope.id, "").to_ascii_lowercase();
-    let count = state
-        .resources
-        .range(start.clone()..)
-        .take_while(|(id, _)| id.starts_with(&start))
-        .count();
+    let count = state.resources.below(&start).count();
     if count >= kind.quota {
         return Err(ArmError::bad_request(
             &format!("{}QuotaExceeded", kind.code),
