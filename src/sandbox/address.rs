@@ -15,6 +15,13 @@ pub struct Address {
     pub parts: Vec<(String, Option<String>)>,
 }
 
+/// Returns the segment of an id that follows one, in any casing, such as `subscriptions`.
+#[must_use]
+pub fn part<'a>(id: &'a str, word: &str) -> Option<&'a str> {
+    let mut segments = id.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case(word));
+    segments.nth(1)
+}
+
 impl Address {
     /// Returns what `path` speaks of; `%2F` counts as a slash.
     #[must_use]

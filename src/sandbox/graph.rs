@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::error::ArmError;
 use super::http::Response;
 use super::json::{items, text};
-use super::kql::{self, Fault, Row, Table};
+use super::kql::{self, Fault, Needs, Row, Table};
 use super::random::hash;
 use super::route::Call;
 use super::state::{KnownScope, State};
@@ -297,13 +297,18 @@ fn refuse(state: &State, query: &str, fault: &Fault) -> ArmError {
 fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
     let query = kql::parse(text)?;
     let wanted = |kind: &str| kql::may_want(&query, kind);
-    let of = |keep: fn(&str) -> bool| resources(state, scopes, move |kind| keep(kind) && wanted(kind));
+    let needs = &kql::needs(&query);
+    let of = |keep: fn(&str) -> bool| resources(state, scopes, needs, move |kind| keep(kind) && wanted(kind));
     match query.table.as_str() {
         // What extends a resource, such as deployment safeguards, has no row here.
         "resources" => kql::run(&query, &COLUMNS, of(|kind| CLUSTERS.contains(&kind))),
         "policyresources" => {
             let objects = of(|kind| kind.starts_with("microsoft.authorization/policy"));
-            kql::run(&query, &COLUMNS, objects.chain(policy_states(state, scopes, wanted)))
+            kql::run(
+                &query,
+                &COLUMNS,
+                objects.chain(policy_states(state, scopes, needs, wanted)),
+            )
         }
         "securityresources" => {
             let plans = of(|kind| kind == "microsoft.security/pricings");
@@ -321,6 +326,7 @@ fn query(state: &State, scopes: &Scopes, text: &str) -> Result<Table, Fault> {
 fn resources<'a>(
     state: &'a State,
     scopes: &'a Scopes,
+    needs: &'a Needs,
     keep: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Row> + 'a {
     let mut known = BTreeMap::new();
@@ -335,12 +341,7 @@ fn resources<'a>(
         if !here || !super::access::may_read(state, document) {
             return None;
         }
-        let segments: Vec<&str> = id.split('/').collect();
-        let after = |word: &str| {
-            let at = segments.iter().position(|segment| segment.eq_ignore_ascii_case(word))?;
-            segments.get(at + 1).map(|value| value.to_ascii_lowercase())
-        };
-        let mut row = blank(state, id, text(document, "/name"), kind);
+        let mut row = blank(state, needs, (id, text(document, "/name"), kind));
         for key in [
             "kind",
             "location",
@@ -350,18 +351,12 @@ fn resources<'a>(
             "identity",
             "systemData",
         ] {
-            if let Some(value) = document.get(key) {
+            if let Some(value) = document.get(key).filter(|_| needs.has(key)) {
                 row.insert(key.to_owned(), value.clone());
             }
         }
-        row.insert(
-            "subscriptionId".to_owned(),
-            json!(after("subscriptions").unwrap_or_default()),
-        );
-        row.insert(
-            "resourceGroup".to_owned(),
-            json!(after("resourceGroups").unwrap_or_default()),
-        );
+        row.insert("subscriptionId".to_owned(), json!(part_of(id, "subscriptions")));
+        row.insert("resourceGroup".to_owned(), json!(part_of(id, "resourceGroups")));
         Some(row)
     })
 }
@@ -370,23 +365,18 @@ fn resources<'a>(
 fn policy_states<'a>(
     state: &'a State,
     scopes: &'a Scopes,
+    needs: &'a Needs,
     wanted: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Row> + 'a {
     let here = |cluster: &str| state.scope(cluster).is_ok_and(|made| scopes.hold(&made));
-    states::for_graph(state, here, wanted).map(|(kind, fields)| {
-        let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-        let cluster = field("resourceId");
-        let name = states::graph_name(&fields);
+    states::for_graph(state, needs, here, wanted).map(|found| {
+        let (cluster, kind, name) = (found.cluster.as_str(), found.kind, found.name);
         let (_, segment) = kind.split_once('/').unwrap_or_default();
-        let mut row = blank(
-            state,
-            &format!("{cluster}/providers/Microsoft.PolicyInsights/{segment}/{name}"),
-            &name,
-            kind,
-        );
-        row.insert("subscriptionId".to_owned(), json!(field("subscriptionId")));
-        row.insert("resourceGroup".to_owned(), json!(field("resourceGroup")));
-        row.insert("properties".to_owned(), Value::Object(fields));
+        let id = format!("{cluster}/providers/Microsoft.PolicyInsights/{segment}/{name}");
+        let mut row = blank(state, needs, (&id, &name, kind));
+        row.insert("subscriptionId".to_owned(), json!(part_of(cluster, "subscriptions")));
+        row.insert("resourceGroup".to_owned(), json!(part_of(cluster, "resourceGroups")));
+        row.insert("properties".to_owned(), Value::Object(found.fields));
         row
     })
 }
@@ -410,7 +400,7 @@ fn security_rows(state: &State, scopes: &Scopes, wanted: impl Fn(&str) -> bool) 
                 .unwrap_or_default()
                 .to_ascii_lowercase()
         };
-        let mut row = blank(state, &finding.id, name, finding.kind);
+        let mut row = blank(state, &Needs::ALL, (&finding.id, name, finding.kind));
         row.insert("subscriptionId".to_owned(), json!(part(2)));
         row.insert("resourceGroup".to_owned(), json!(part(4)));
         row.insert("properties".to_owned(), finding.properties);
@@ -419,33 +409,30 @@ fn security_rows(state: &State, scopes: &Scopes, wanted: impl Fn(&str) -> bool) 
     rows
 }
 
-/// Returns a row with every column, empty or null as Resource Graph gives what a resource does not have.
-fn blank(state: &State, id: &str, name: &str, kind: &str) -> Row {
-    let mut row: Row = COLUMNS
-        .iter()
-        .map(|column| ((*column).to_owned(), Value::Null))
-        .collect();
-    for (column, value) in [
-        ("id", id),
-        ("name", name),
-        ("type", kind),
-        ("tenantId", state.tenant.as_str()),
-        ("kind", ""),
-        ("location", ""),
-        ("resourceGroup", ""),
-        ("subscriptionId", ""),
-        ("managedBy", ""),
-    ] {
-        row.insert(column.to_owned(), json!(value));
-    }
-    row
+/// Returns the segment of an id that follows one, in lower case; empty if there is none.
+fn part_of(id: &str, word: &str) -> String {
+    super::address::part(id, word).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Returns a row with every column that is needed, empty or null as Resource Graph gives what a resource does not have.
+fn blank(state: &State, needs: &Needs, (id, name, kind): (&str, &str, &str)) -> Row {
+    let columns = COLUMNS.iter().filter(|column| needs.has(column));
+    let value = |column: &str| match column {
+        "id" => json!(id),
+        "name" => json!(name),
+        "type" => json!(kind),
+        "tenantId" => json!(state.tenant),
+        "kind" | "location" | "resourceGroup" | "subscriptionId" | "managedBy" => json!(""),
+        _ => Value::Null,
+    };
+    columns.map(|column| ((*column).to_owned(), value(column))).collect()
 }
 
 fn containers(state: &State, scopes: &Scopes) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |id: String, name: &str, kind: &str, fill: &[(&str, Value)]| {
         if state.scope(&id).is_ok_and(|made| scopes.hold(&made)) {
-            let mut row = blank(state, &id, name, kind);
+            let mut row = blank(state, &Needs::ALL, (&id, name, kind));
             row.extend(fill.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
             rows.push(row);
         }

@@ -16,6 +16,7 @@ use super::governance::judge::Finding;
 use super::governance::scope::Cluster;
 use super::http::{Response, percent_encode};
 use super::json::{set, text};
+use super::kql::Needs;
 use super::odata::{self, Condition};
 use super::random::hash;
 use super::route::Call;
@@ -189,7 +190,7 @@ pub fn components(state: &State, call: &Call) -> Result<Response, ArmError> {
     let mut rows = Vec::new();
     for row in look.rows(look.to) {
         for finding in &row.components {
-            rows.push(component_row(state, &row, finding));
+            rows.push(component_row(state, &row, finding, &Needs::ALL));
         }
     }
     look.page_size = MOST_COMPONENT_ROWS;
@@ -205,13 +206,26 @@ const IN_GRAPH: [&str; 2] = [
     "microsoft.policyinsights/componentpolicystates",
 ];
 
-/// Returns the rows that Resource Graph has, each with its type: of clusters that are `here`, by their ids, and of types that are wanted.
-/// It knows of a report later than Policy Insights.
+/// A row that Resource Graph has.
+pub struct InGraph {
+    /// Its type.
+    pub kind: &'static str,
+    /// Its name, the same for the same cluster, policy and object.
+    pub name: String,
+    /// The id of its cluster.
+    pub cluster: String,
+    /// Its properties, as far as they are needed.
+    pub fields: odata::Row,
+}
+
+/// Returns the rows that Resource Graph has: of clusters that are `here`, by their ids, and of types that are wanted. It knows of a report
+/// later than Policy Insights.
 pub fn for_graph<'a>(
     state: &'a State,
+    needs: &'a Needs,
     here: impl Fn(&str) -> bool + 'a,
     wanted: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = (&'static str, odata::Row)> + 'a {
+) -> impl Iterator<Item = InGraph> + 'a {
     let [states, components] = IN_GRAPH;
     let (with_states, with_components) = (wanted(states), wanted(components));
     let reports = Reports::new(state);
@@ -225,16 +239,41 @@ pub fn for_graph<'a>(
     clusters.flat_map(move |cluster| {
         let mut found = Vec::new();
         for row in reports.rows(&cluster, now) {
+            let mut add = |kind: &'static str, component: &str, fields: odata::Row| {
+                let (cluster, name) = (cluster.id.clone(), name_in_graph(&row, component));
+                found.push(InGraph {
+                    kind,
+                    name,
+                    cluster,
+                    fields,
+                });
+            };
             if with_states {
-                found.push((states, policy_row(state, &row)));
+                add(states, "", policy_row(state, &row, needs));
             }
-            if with_components {
-                let rows = row.components.iter().map(|finding| component_row(state, &row, finding));
-                found.extend(rows.map(|row| (components, row)));
+            for finding in row.components.iter().filter(|_| with_components) {
+                let fields = component_row(state, &row, finding, needs);
+                add(components, &component_id(finding), fields);
             }
         }
         found
     })
+}
+
+/// Returns the name of a row in Resource Graph.
+fn name_in_graph(row: &Row, component: &str) -> String {
+    let Some(policy) = row.policy() else {
+        return String::new();
+    };
+    let of = [
+        &row.cluster.id,
+        &policy.assignment,
+        &policy.reference,
+        &policy.definition,
+    ]
+    .map(String::as_str);
+    let of = format!("{}\n{component}", of.join("\n")).to_ascii_lowercase();
+    format!("{:016x}{:016x}", hash(&of), hash(&format!("{of}\n")))
 }
 
 /// One request's look at the reports.
@@ -309,7 +348,7 @@ impl<'a> Look<'a> {
         let rows = if latest { self.rows(self.to) } else { self.history()? };
         Ok(rows
             .into_iter()
-            .map(|row| (row.clone(), policy_row(self.state, &row)))
+            .map(|row| (row.clone(), policy_row(self.state, &row, &Needs::ALL)))
             .collect())
     }
 
@@ -391,21 +430,18 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What policy states and component states have in common.
-fn common(state: &State, row: &Row) -> odata::Row {
+/// What policy states and component states have in common, as far as it is needed.
+fn common(state: &State, row: &Row, needs: &Needs) -> odata::Row {
     let cluster = &row.cluster;
-    let part = |word: &str| {
-        let mut parts = cluster
-            .id
-            .split('/')
-            .skip_while(|part| !part.eq_ignore_ascii_case(word));
-        parts.nth(1).unwrap_or_default().to_owned()
-    };
-    let last = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
+    let part = |word: &str| super::address::part(&cluster.id, word).unwrap_or_default().to_owned();
+    let last = |id: &str| id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let Some(policy) = row.policy() else {
         return odata::Row::new();
     };
-    let (set, set_version) = policy.set.clone().unwrap_or_default();
+    let (set, set_version) = match &policy.set {
+        Some((set, version)) => (set.as_str(), version.as_str()),
+        None => ("", ""),
+    };
     let category = |id: &str| {
         let document = builtins()
             .newest
@@ -415,53 +451,62 @@ fn common(state: &State, row: &Row) -> odata::Row {
             .map(|document| text(document, "/properties/metadata/category").to_ascii_lowercase())
             .unwrap_or_default()
     };
-    let fields = json!({
-        "timestamp": time::iso(row.at),
-        "resourceId": cluster.id,
-        // The service gives these ids in lower case.
-        "policyAssignmentId": policy.assignment.to_ascii_lowercase(),
-        "policyDefinitionId": policy.definition.to_ascii_lowercase(),
-        "subscriptionId": part("subscriptions"),
-        "resourceType": "Microsoft.ContainerService/managedClusters",
-        "resourceLocation": cluster.location,
-        "resourceGroup": part("resourceGroups").to_ascii_lowercase(),
-        "policyAssignmentName": last(&policy.assignment).to_ascii_lowercase(),
-        "policyAssignmentOwner": "tbd",
-        "policyAssignmentParameters": "",
-        "policyAssignmentScope": Address::parse(&policy.assignment).scope,
-        "policyDefinitionName": last(&policy.definition).to_ascii_lowercase(),
-        "policyDefinitionAction": policy.effect.to_ascii_lowercase(),
-        "policyDefinitionCategory": category(&policy.definition),
-        "policySetDefinitionId": set.to_ascii_lowercase(),
-        "policySetDefinitionName": last(&set).to_ascii_lowercase(),
-        "policySetDefinitionOwner": "",
-        "policySetDefinitionCategory": category(&set),
-        "policySetDefinitionParameters": "",
-        "policyDefinitionReferenceId": policy.reference.to_ascii_lowercase(),
-        "policyDefinitionGroupNames": [],
-        "policyDefinitionVersion": policy.version,
-        "policySetDefinitionVersion": set_version,
-        "policyAssignmentVersion": "",
+    let mut fields = odata::Row::new();
+    let mut put = |name: &str, value: &dyn Fn() -> Value| {
+        if needs.has(name) {
+            fields.insert(name.to_owned(), value());
+        }
+    };
+    put("timestamp", &|| json!(time::iso(row.at)));
+    put("resourceId", &|| json!(cluster.id));
+    // The service gives these ids in lower case.
+    put("policyAssignmentId", &|| json!(policy.assignment.to_ascii_lowercase()));
+    put("policyDefinitionId", &|| json!(policy.definition.to_ascii_lowercase()));
+    put("subscriptionId", &|| json!(part("subscriptions")));
+    put("resourceType", &|| json!("Microsoft.ContainerService/managedClusters"));
+    put("resourceLocation", &|| json!(cluster.location));
+    put("resourceGroup", &|| json!(part("resourceGroups").to_ascii_lowercase()));
+    put("policyAssignmentName", &|| json!(last(&policy.assignment)));
+    put("policyAssignmentOwner", &|| json!("tbd"));
+    put("policyAssignmentParameters", &|| json!(""));
+    put("policyAssignmentScope", &|| {
+        json!(Address::parse(&policy.assignment).scope)
     });
-    fields.as_object().cloned().unwrap_or_default()
+    put("policyDefinitionName", &|| json!(last(&policy.definition)));
+    put("policyDefinitionAction", &|| json!(policy.effect.to_ascii_lowercase()));
+    put("policyDefinitionCategory", &|| json!(category(&policy.definition)));
+    put("policySetDefinitionId", &|| json!(set.to_ascii_lowercase()));
+    put("policySetDefinitionName", &|| json!(last(set)));
+    put("policySetDefinitionOwner", &|| json!(""));
+    put("policySetDefinitionCategory", &|| json!(category(set)));
+    put("policySetDefinitionParameters", &|| json!(""));
+    put("policyDefinitionReferenceId", &|| {
+        json!(policy.reference.to_ascii_lowercase())
+    });
+    put("policyDefinitionGroupNames", &|| json!([]));
+    put("policyDefinitionVersion", &|| json!(policy.version));
+    put("policySetDefinitionVersion", &|| json!(set_version));
+    put("policyAssignmentVersion", &|| json!(""));
+    fields
 }
 
-fn policy_row(state: &State, row: &Row) -> odata::Row {
-    let mut fields = common(state, row);
-    let groups = row
-        .cluster
-        .chain
-        .iter()
-        .filter_map(|scope| scope.strip_prefix(GROUP_PREFIX));
-    for (name, value) in [
-        ("complianceState", json!(row.state)),
-        ("isCompliant", json!(["Compliant", "Exempt"].contains(&row.state))),
-        ("effectiveParameters", json!("")),
-        ("resourceTags", json!("tbd")),
-        ("managementGroupIds", json!(groups.collect::<Vec<_>>().join(","))),
-    ] {
-        fields.insert(name.to_owned(), value);
-    }
+fn policy_row(state: &State, row: &Row, needs: &Needs) -> odata::Row {
+    let mut fields = common(state, row, needs);
+    let groups = || {
+        let chain = row.cluster.chain.iter();
+        let groups = chain.filter_map(|scope| scope.strip_prefix(GROUP_PREFIX));
+        json!(groups.collect::<Vec<_>>().join(","))
+    };
+    let mut put = |name: &str, value: &dyn Fn() -> Value| {
+        if needs.has(name) {
+            fields.insert(name.to_owned(), value());
+        }
+    };
+    put("complianceState", &|| json!(row.state));
+    put("isCompliant", &|| json!(["Compliant", "Exempt"].contains(&row.state)));
+    put("effectiveParameters", &|| json!(""));
+    put("resourceTags", &|| json!("tbd"));
+    put("managementGroupIds", &groups);
     fields
 }
 
@@ -476,15 +521,17 @@ fn component_id(finding: &Finding) -> String {
     parts.join("/")
 }
 
-fn component_row(state: &State, row: &Row, finding: &Finding) -> odata::Row {
-    let mut fields = common(state, row);
+fn component_row(state: &State, row: &Row, finding: &Finding, needs: &Needs) -> odata::Row {
+    let mut fields = common(state, row, needs);
     for (name, value) in [
         ("componentId", component_id(finding)),
         ("componentType", finding.kind.clone()),
         ("componentName", finding.name.clone()),
         ("complianceState", "NonCompliant".to_owned()),
     ] {
-        fields.insert(name.to_owned(), json!(value));
+        if needs.has(name) {
+            fields.insert(name.to_owned(), json!(value));
+        }
     }
     fields
 }
@@ -663,26 +710,6 @@ fn rank(state: &str) -> usize {
         .iter()
         .position(|known| *known == state)
         .unwrap_or_default()
-}
-
-/// Returns the name of a row in Resource Graph, the same for the same cluster, policy and object.
-#[must_use]
-pub fn graph_name(row: &odata::Row) -> String {
-    let field = |name: &str| {
-        row.get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-    };
-    let of = [
-        field("resourceId"),
-        field("policyAssignmentId"),
-        field("policyDefinitionReferenceId"),
-        field("policyDefinitionId"),
-        field("componentId"),
-    ];
-    let of = of.join("\n");
-    format!("{:016x}{:016x}", hash(&of), hash(&format!("{of}\n")))
 }
 
 #[cfg(test)]

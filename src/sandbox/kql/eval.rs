@@ -2,6 +2,7 @@
 //!
 //! Names of columns and keys of objects match with their casing; a missing key is null. Null compares unequal to everything.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Value, json};
@@ -44,23 +45,24 @@ pub(super) fn conjuncts(condition: &Expression) -> Vec<&Expression> {
     }
 }
 
-/// The columns that an expression names.
-pub(super) fn columns(expression: &Expression) -> Vec<&str> {
+/// The columns that an expression names, each with the first part of the path into it.
+pub(super) fn paths(expression: &Expression) -> Vec<(&str, Option<&Value>)> {
     match expression {
         Expression::Literal(_) => Vec::new(),
-        Expression::Path(column, _, _) => vec![column],
-        Expression::Call(_, arguments) => arguments.iter().flat_map(columns).collect(),
+        Expression::Path(column, parts, _) => vec![(column, parts.first())],
+        Expression::Call(_, arguments) => arguments.iter().flat_map(paths).collect(),
         Expression::Binary(_, left, right) | Expression::And(left, right) | Expression::Or(left, right) => {
-            [columns(left), columns(right)].concat()
+            [paths(left), paths(right)].concat()
         }
-        Expression::In(_, left, values) => [left.as_ref()].into_iter().chain(values).flat_map(columns).collect(),
+        Expression::In(_, left, values) => [left.as_ref()].into_iter().chain(values).flat_map(paths).collect(),
     }
 }
 
-/// Computes an expression.
-pub(super) fn evaluate(expression: &Expression, row: &Row) -> Value {
+/// Computes an expression; what stands in the row or the query as it is, is not copied.
+pub(super) fn evaluate<'a>(expression: &'a Expression, row: &'a Row) -> Cow<'a, Value> {
+    let truth = |value: bool| Cow::Owned(Value::Bool(value));
     match expression {
-        Expression::Literal(value) => value.clone(),
+        Expression::Literal(value) => Cow::Borrowed(value),
         Expression::Path(column, parts, _) => {
             let mut value = row.get(column);
             for part in parts {
@@ -72,11 +74,11 @@ pub(super) fn evaluate(expression: &Expression, row: &Row) -> Value {
                         .and_then(|index| value.and_then(|value| value.get(index))),
                 };
             }
-            value.cloned().unwrap_or_default()
+            value.map_or(Cow::Owned(Value::Null), Cow::Borrowed)
         }
         Expression::Call(function, arguments) => call(function, arguments, row),
         Expression::Binary(operator, left, right) => {
-            json!(binary(operator, &evaluate(left, row), &evaluate(right, row)))
+            truth(binary(operator, &evaluate(left, row), &evaluate(right, row)))
         }
         Expression::In(operator, left, values) => {
             let left = evaluate(left, row);
@@ -84,10 +86,10 @@ pub(super) fn evaluate(expression: &Expression, row: &Row) -> Value {
             let found = values
                 .iter()
                 .any(|value| binary(equality, &left, &evaluate(value, row)));
-            json!(found != operator.starts_with('!'))
+            truth(found != operator.starts_with('!'))
         }
-        Expression::And(left, right) => json!(is_true(&evaluate(left, row)) && is_true(&evaluate(right, row))),
-        Expression::Or(left, right) => json!(is_true(&evaluate(left, row)) || is_true(&evaluate(right, row))),
+        Expression::And(left, right) => truth(is_true(&evaluate(left, row)) && is_true(&evaluate(right, row))),
+        Expression::Or(left, right) => truth(is_true(&evaluate(left, row)) || is_true(&evaluate(right, row))),
     }
 }
 
@@ -96,55 +98,68 @@ pub(super) fn is_true(value: &Value) -> bool {
     *value == Value::Bool(true)
 }
 
-fn call(function: &str, arguments: &[Expression], row: &Row) -> Value {
-    let values: Vec<Value> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
-    let first = values.first().cloned().unwrap_or_default();
-    let empty = first.is_null() || string(&first).is_empty();
-    match function {
-        "tostring" => json!(string(&first)),
-        "tolower" => json!(string(&first).to_lowercase()),
-        "toupper" => json!(string(&first).to_uppercase()),
-        "tobool" | "bool" => match string(&first).to_ascii_lowercase().as_str() {
+fn call<'a>(function: &str, arguments: &'a [Expression], row: &'a Row) -> Cow<'a, Value> {
+    let mut values: Vec<Cow<'a, Value>> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
+    let null = Value::Null;
+    let first: &Value = values.first().map_or(&null, |first| first);
+    let empty = || first.is_null() || string(first).is_empty();
+    let made = match function {
+        "tostring" if first.is_string() => return values.swap_remove(0),
+        "tostring" => json!(string(first)),
+        "tolower" => json!(string(first).to_lowercase()),
+        "toupper" => json!(string(first).to_uppercase()),
+        "tobool" | "bool" => match string(first).to_ascii_lowercase().as_str() {
             "true" | "1" => json!(true),
             "false" | "0" => json!(false),
             _ => Value::Null,
         },
-        "toint" => string(&first)
-            .parse::<i64>()
-            .map_or(Value::Null, |number| json!(number)),
+        "toint" => string(first).parse::<i64>().map_or(Value::Null, |number| json!(number)),
         "isnull" => json!(first.is_null()),
         "isnotnull" => json!(!first.is_null()),
-        "isempty" => json!(empty),
-        "isnotempty" => json!(!empty),
-        "not" => json!(!is_true(&first)),
-        "strcat" => json!(values.iter().map(string).collect::<String>()),
-        "coalesce" => values.into_iter().find(|value| !value.is_null()).unwrap_or_default(),
-        "iff" => values
-            .get(if is_true(&first) { 1 } else { 2 })
-            .cloned()
-            .unwrap_or_default(),
+        "isempty" => json!(empty()),
+        "isnotempty" => json!(!empty()),
+        "not" => json!(!is_true(first)),
+        "strcat" => json!(values.iter().map(|value| string(value)).collect::<String>()),
+        "coalesce" => {
+            let found = values.into_iter().find(|value| !value.is_null());
+            return found.unwrap_or_default();
+        }
+        "iff" => {
+            let chosen = if is_true(first) { 1 } else { 2 };
+            return values.into_iter().nth(chosen).unwrap_or_default();
+        }
         "array_length" => first.as_array().map_or(Value::Null, |items| json!(items.len())),
         "pack" | "bag_pack" => {
-            let pairs = values.chunks_exact(2).filter_map(|pair| match pair {
-                [name, value] => Some((string(name), value.clone())),
-                _ => None,
-            });
-            Value::Object(pairs.collect())
+            let mut bag = Row::new();
+            let mut values = values.into_iter();
+            while let (Some(name), Some(value)) = (values.next(), values.next()) {
+                bag.insert(string(&name).into_owned(), value.into_owned());
+            }
+            Value::Object(bag)
         }
         "bag_keys" => first
             .as_object()
             .map_or(Value::Null, |object| json!(object.keys().collect::<Vec<_>>())),
         _ => Value::Null,
+    };
+    Cow::Owned(made)
+}
+
+fn string(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Bool(true) => Cow::Borrowed("true"),
+        Value::Bool(false) => Cow::Borrowed("false"),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
-fn string(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(true) => "true".to_owned(),
-        Value::Bool(false) => "false".to_owned(),
-        other => other.to_string(),
+fn equal_without_case(left: &str, right: &str) -> bool {
+    if left.is_ascii() && right.is_ascii() {
+        left.eq_ignore_ascii_case(right)
+    } else {
+        left.to_lowercase() == right.to_lowercase()
     }
 }
 
@@ -153,8 +168,8 @@ fn binary(operator: &str, left: &Value, right: &Value) -> bool {
     match operator {
         "==" => equal(left, right),
         "!=" => !equal(left, right),
-        "=~" => lower(left) == lower(right),
-        "!~" => lower(left) != lower(right),
+        "=~" => equal_without_case(&string(left), &string(right)),
+        "!~" => !equal_without_case(&string(left), &string(right)),
         "<" | "<=" | ">" | ">=" if left.is_null() || right.is_null() => false,
         "<" => compare(left, right).is_lt(),
         "<=" => compare(left, right).is_le(),
@@ -162,7 +177,7 @@ fn binary(operator: &str, left: &Value, right: &Value) -> bool {
         ">=" => compare(left, right).is_ge(),
         negated if negated.starts_with('!') => !binary(negated.trim_start_matches('!'), left, right),
         "contains" => lower(left).contains(&lower(right)),
-        "contains_cs" => string(left).contains(&string(right)),
+        "contains_cs" => string(left).contains(string(right).as_ref()),
         "startswith" => lower(left).starts_with(&lower(right)),
         "endswith" => lower(left).ends_with(&lower(right)),
         "has" => has(&lower(left), &lower(right)),

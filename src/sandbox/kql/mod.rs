@@ -8,7 +8,7 @@ mod eval;
 mod lexer;
 mod parser;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -59,9 +59,43 @@ pub fn may_want(query: &Query, kind: &str) -> bool {
         _ => None,
     });
     conditions.flat_map(eval::conjuncts).all(|condition| {
-        let of_type = eval::columns(condition).iter().all(|column| *column == "type");
+        let of_type = eval::paths(condition).iter().all(|(column, _)| *column == "type");
         !of_type || eval::is_true(&eval::evaluate(condition, &row))
     })
+}
+
+/// What of its rows a query can show or ask for, so that nothing else of them has to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Needs(Option<BTreeSet<String>>);
+
+impl Needs {
+    /// Everything.
+    pub const ALL: Self = Self(None);
+
+    /// Whether a column, or a key right below `properties`, can be needed.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.contains(name))
+    }
+}
+
+/// Returns what a query needs of its rows.
+#[must_use]
+pub fn needs(query: &Query) -> Needs {
+    let mut names = BTreeSet::new();
+    let mut chosen = false;
+    for operator in &query.operators {
+        chosen |= operator.chooses_columns();
+        for (column, part) in operator.expressions().into_iter().flat_map(eval::paths) {
+            names.insert(column.to_owned());
+            match part {
+                Some(part) => names.extend(part.as_str().map(str::to_owned)),
+                None if column == "properties" => return Needs::ALL,
+                None => {}
+            }
+        }
+    }
+    Needs(chosen.then_some(names))
 }
 
 /// Runs the operators of a query over the rows of its table.
@@ -122,14 +156,15 @@ fn of_row(operator: &Operator, mut row: Row) -> Option<Row> {
     match operator {
         Operator::Where(condition) => return eval::is_true(&eval::evaluate(condition, &row)).then_some(row),
         Operator::Project(columns) => {
-            let named =
-                |(name, expression): &(String, parser::Expression)| (name.clone(), eval::evaluate(expression, &row));
+            let named = |(name, expression): &(String, parser::Expression)| {
+                (name.clone(), eval::evaluate(expression, &row).into_owned())
+            };
             return Some(columns.iter().map(named).collect());
         }
         Operator::ProjectAway(names) => row.retain(|column, _| !names.contains(column)),
         Operator::Extend(columns) => {
             for (name, expression) in columns {
-                let value = eval::evaluate(expression, &row);
+                let value = eval::evaluate(expression, &row).into_owned();
                 row.insert(name.clone(), value);
             }
         }
@@ -152,7 +187,7 @@ fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
             let keyed = |row: Row| -> (Vec<Value>, Row) {
                 (
                     keys.iter()
-                        .map(|(expression, _)| eval::evaluate(expression, &row))
+                        .map(|(expression, _)| eval::evaluate(expression, &row).into_owned())
                         .collect(),
                     row,
                 )
@@ -191,7 +226,7 @@ fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
             for row in &table.rows {
                 let picked: Row = columns
                     .iter()
-                    .map(|(name, expression)| (name.clone(), eval::evaluate(expression, row)))
+                    .map(|(name, expression)| (name.clone(), eval::evaluate(expression, row).into_owned()))
                     .collect();
                 seen.entry(Value::Object(picked.clone()).to_string()).or_insert(picked);
             }
@@ -229,7 +264,7 @@ fn summarize(
     for row in &table.rows {
         let key: Row = keys
             .iter()
-            .map(|(name, expression)| (name.clone(), eval::evaluate(expression, row)))
+            .map(|(name, expression)| (name.clone(), eval::evaluate(expression, row).into_owned()))
             .collect();
         groups
             .entry(Value::Object(key.clone()).to_string())
@@ -243,24 +278,22 @@ fn summarize(
     let mut rows = Vec::new();
     for (mut row, members) in groups.into_values() {
         for (name, aggregate) in aggregates {
-            let values =
-                |of: &parser::Expression| members.iter().map(|row| eval::evaluate(of, row)).collect::<Vec<_>>();
+            let values = |of: &parser::Expression| {
+                members
+                    .iter()
+                    .map(|row| eval::evaluate(of, row).into_owned())
+                    .collect::<Vec<Value>>()
+            };
             let value = match aggregate {
                 Aggregate::Count => json!(members.len()),
                 Aggregate::Distinct(of) => {
-                    json!(
-                        values(of)
-                            .iter()
-                            .map(Value::to_string)
-                            .collect::<std::collections::BTreeSet<_>>()
-                            .len()
-                    )
+                    json!(values(of).iter().map(Value::to_string).collect::<BTreeSet<_>>().len())
                 }
                 Aggregate::Min(of) => values(of).into_iter().min_by(eval::compare).unwrap_or_default(),
                 Aggregate::Max(of) => values(of).into_iter().max_by(eval::compare).unwrap_or_default(),
                 Aggregate::List(of, most) => {
                     let values = values(of).into_iter().filter(|value| !value.is_null());
-                    json!(values.take(*most).collect::<Vec<_>>())
+                    Value::Array(values.take(*most).collect())
                 }
             };
             row.insert(name.clone(), value);

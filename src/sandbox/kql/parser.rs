@@ -30,6 +30,37 @@ pub(super) enum Operator {
 }
 
 impl Operator {
+    /// Whether only the columns that it names are there after it.
+    pub(super) fn chooses_columns(&self) -> bool {
+        matches!(
+            self,
+            Operator::Project(_) | Operator::Count | Operator::Distinct(_) | Operator::Summarize(..)
+        )
+    }
+
+    /// The expressions that it computes.
+    pub(super) fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Operator::Where(condition) => vec![condition],
+            Operator::Project(named) | Operator::Extend(named) | Operator::Distinct(named) => {
+                named.iter().map(|(_, expression)| expression).collect()
+            }
+            Operator::Order(keys) => keys.iter().map(|(expression, _)| expression).collect(),
+            Operator::Summarize(aggregates, keys) => {
+                let aggregated = aggregates.iter().filter_map(|(_, aggregate)| match aggregate {
+                    Aggregate::Count => None,
+                    Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) | Aggregate::List(of, _) => {
+                        Some(of)
+                    }
+                });
+                aggregated
+                    .chain(keys.iter().map(|(_, expression)| expression))
+                    .collect()
+            }
+            Operator::ProjectAway(_) | Operator::Limit(_) | Operator::Count => Vec::new(),
+        }
+    }
+
     /// Whether it makes of each row none or one, whatever the others are.
     pub(super) fn looks_at_one_row(&self) -> bool {
         matches!(

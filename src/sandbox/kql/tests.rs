@@ -212,3 +212,41 @@ fn types_that_a_query_cannot_want_are_known_before_there_are_rows() {
         assert_eq!(super::may_want(&parse(query).unwrap(), kind), wanted, "{query}, {kind}");
     }
 }
+
+#[test]
+fn what_a_query_cannot_show_is_known_before_there_are_rows() {
+    for (query, name, needed) in [
+        ("resources", "tags", true),
+        ("resources | where name == 'x' | order by id asc", "tags", true),
+        ("resources | project id", "tags", false),
+        ("resources | project id | project-away id", "tags", false),
+        ("resources | where tags.a == 'x' | count", "tags", true),
+        ("resources | count", "id", false),
+        ("resources | project tostring(properties.size)", "size", true),
+        ("resources | project tostring(properties.size)", "on", false),
+        ("resources | project tostring(properties['size'])", "size", true),
+        ("resources | project properties", "on", true),
+        (
+            "resources | summarize make_list(pack('a', properties.on)) by location",
+            "on",
+            true,
+        ),
+        (
+            "resources | summarize make_list(pack('a', properties.on)) by location",
+            "location",
+            true,
+        ),
+        (
+            "resources | extend a = iff(location in~ ('x'), name, id) | distinct a | order by a asc",
+            "name",
+            true,
+        ),
+        ("resources | extend a = location | distinct a", "name", false),
+    ] {
+        assert_eq!(
+            super::needs(&parse(query).unwrap()).has(name),
+            needed,
+            "{query}, {name}"
+        );
+    }
+}
