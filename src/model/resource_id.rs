@@ -101,9 +101,14 @@ impl Ord for ResourceId {
         if Arc::ptr_eq(&self.0, &other.0) {
             return std::cmp::Ordering::Equal;
         }
-        let (one, other) = (self.0.bytes(), other.0.bytes());
-        one.map(|byte| byte.to_ascii_lowercase())
-            .cmp(other.map(|byte| byte.to_ascii_lowercase()))
+        // Ids of a fleet begin alike: what is the same is passed over in pieces.
+        const PIECE: usize = 16;
+        let (one, other) = (self.0.as_bytes(), other.0.as_bytes());
+        let pieces = one.chunks(PIECE).zip(other.chunks(PIECE));
+        let same = pieces.take_while(|(one, other)| one == other || one.eq_ignore_ascii_case(other));
+        let from = same.count() * PIECE;
+        let one = one.iter().skip(from).map(u8::to_ascii_lowercase);
+        one.cmp(other.iter().skip(from).map(u8::to_ascii_lowercase))
     }
 }
 
