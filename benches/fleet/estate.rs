@@ -48,7 +48,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet whose gates are in audit, whose Defender plans are on, and whose clusters have the add-on: nothing is to be done.
+    /// A fleet whose gates are in audit and whose clusters report since a day, whose Defender plans are on, and whose clusters have the
+    /// add-on: nothing is to be done.
     pub fn settled(clusters: usize, subscriptions: usize) -> Fleet {
         let fleet = Fleet::empty();
         fs::create_dir_all(fleet.path("environments")).unwrap();
@@ -65,6 +66,7 @@ impl Fleet {
         fleet.run(&reset);
         fleet.turn_everything_on();
         fleet.run(&["apply", "fleet", "--sandbox", "--yes", "--quiet"]);
+        fleet.run(&["sandbox", "advance", "1d", "--quiet"]);
         fleet
     }
 
@@ -96,6 +98,16 @@ impl Fleet {
         self.folder.path().join(name)
     }
 
+    /// Wants its gates closed, for which they wait for evidence; or no longer.
+    pub fn want_evidence(&self, wanted: bool) {
+        let text = if wanted {
+            FLEET.replace("target: audit", "target: deny")
+        } else {
+            FLEET.to_owned()
+        };
+        fs::write(self.path("environments/fleet.yaml"), text).unwrap();
+    }
+
     /// Adds a gate, so that the next apply has something to do.
     pub fn change_a_gate(&self) {
         let text = FLEET.replace("defender:\n", &format!("{CHANGED}defender:\n"));
@@ -103,7 +115,7 @@ impl Fleet {
     }
 
     fn run(&self, words: &[&str]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aksgate"));
+        let mut command = Command::new(crate::process::program());
         let status = command
             .args(words)
             .current_dir(self.folder.path())

@@ -1,8 +1,9 @@
-//! What a fleet costs: `plan`, `apply` of one changed gate, `status` and what else reads, on fleets of four sizes.
+//! What a run costs: `plan`, `apply` of one changed gate, `status` and what else reads, on fleets of four sizes; and what needs no Azure.
 //!
-//! `cargo bench --bench fleet` serves the sandbox over TLS with 50 ms of latency and Azure's limits in force, runs the program as its users
-//! do, and prints a table; `-- --write` puts it into `docs/performance.md`, and `-- 10 1000` takes these sizes only. Time of the processor
-//! and memory are read from `/proc`, so on Linux only.
+//! `cargo bench --bench fleet` builds the program as it is released, serves its sandbox over TLS with 50 ms of latency and Azure's limits in
+//! force, runs the program as its users do, and prints tables; `-- --write` puts them into `docs/performance.md`. `-- 10 1000` takes fleets
+//! of these sizes only, `-- check` only what needs no Azure, `-- --program FILE` measures a program that is there already. Time of the
+//! processor and memory are read from `/proc`, so on Linux only.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,6 +14,7 @@
     reason = "a measurement that cannot go on has failed; it makes files of its own and prints what it found"
 )]
 
+mod check;
 mod estate;
 mod page;
 mod process;
@@ -32,17 +34,26 @@ const SIZES: [(usize, usize); 4] = [(10, 3), (100, 10), (1_000, 50), (10_000, 50
 const RUNS: usize = 3;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .collect();
-    let write = arguments.iter().any(|argument| argument == "--write");
-    let chosen: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let (mut write, mut offline, mut sizes) = (false, false, Vec::new());
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--write" => write = true,
+            "--program" => process::use_program(arguments.next().unwrap().into()),
+            "check" => offline = true,
+            size => sizes.push(size.parse::<usize>().unwrap()),
+        }
+    }
+    let all = !offline && sizes.is_empty();
+    assert!(all || !write, "the page has the tables of a whole run");
     let mut page = Page::new();
-    page.program();
-    page.validation();
+    if all || offline {
+        page.program();
+        page.validation();
+        page.checks();
+    }
     for (clusters, subscriptions) in SIZES {
-        if chosen.is_empty() || chosen.contains(&clusters) {
+        if all || sizes.contains(&clusters) {
             measure(&mut page, clusters, subscriptions);
         }
     }
@@ -57,12 +68,15 @@ fn measure(page: &mut Page, clusters: usize, subscriptions: usize) {
     let fleet = Fleet::settled(clusters, subscriptions);
     let served = Served::start(&fleet, LATENCY);
     let mut row = |what: &str, runs: &[Ended]| page.row(clusters, what, runs);
-    let read = |line: &str| -> Vec<Ended> { (0..RUNS).map(|_| served.run(line, &[0])).collect() };
-    row("plan", &read("plan fleet"));
-    row("status", &read("status fleet"));
-    row("coverage", &read("coverage fleet"));
-    row("drift", &read("drift fleet"));
+    let read = |line: &str, allowed: &[i32]| -> Vec<Ended> { (0..RUNS).map(|_| served.run(line, allowed)).collect() };
+    row("plan", &read("plan fleet", &[0]));
+    row("status", &read("status fleet", &[0]));
+    row("coverage", &read("coverage fleet", &[0]));
+    row("drift", &read("drift fleet", &[0]));
+    fleet.want_evidence(true);
+    row("plan of gates that wait for evidence", &read("plan fleet", &[0]));
+    fleet.want_evidence(false);
     fleet.change_a_gate();
     row("apply of one changed gate", &[served.run("apply fleet --yes", &[0])]);
-    row("plan after it", &read("plan fleet"));
+    row("plan after it", &read("plan fleet", &[0]));
 }

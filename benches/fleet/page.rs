@@ -1,8 +1,9 @@
 //! The tables, and the page that they stand on.
 
 use crate::LATENCY;
+use crate::check::{CHECKED, Objects};
 use crate::estate::{Fleet, root};
-use crate::process::{Ended, measured};
+use crate::process::{Ended, measured, program};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -31,7 +32,7 @@ impl Page {
 
     /// Measures the program itself.
     pub fn program(&mut self) {
-        let binary = env!("CARGO_BIN_EXE_aksgate");
+        let binary = program();
         let size = fs::metadata(binary).unwrap().len();
         let start: Vec<Ended> = (0..20)
             .map(|_| measured(Command::new(binary).arg("version"), &[0]).0)
@@ -46,21 +47,37 @@ impl Page {
     /// Measures what checking a wide estate takes.
     pub fn validation(&mut self) {
         let wide = Fleet::wide(50, 40);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aksgate"));
+        let mut command = Command::new(program());
         command.arg("validate").current_dir(wide.path(""));
         let runs: Vec<Ended> = (0..3).map(|_| measured(&mut command, &[0]).0).collect();
         let run = median(&runs);
-        let text = format!(
-            "{:.2} s, {} MiB at most",
-            run.wall.as_secs_f64(),
-            run.peak_kib.div_ceil(1_024)
-        );
-        self.program
-            .push(("`validate` of 50 environments with 40 gates each".into(), text));
+        let what = "`validate` of 50 environments with 40 gates each";
+        self.program.push((what.to_owned(), took(&run)));
     }
 
-    /// Takes down what runs of a command took.
+    /// Measures what checking manifests takes.
+    pub fn checks(&mut self) {
+        let objects = Objects::new();
+        for (what, paths, count) in CHECKED {
+            let runs: Vec<Ended> = (0..3).map(|_| objects.check(paths, count)).collect();
+            let run = median(&runs);
+            let speed = count as f64 / run.wall.as_secs_f64();
+            let speed = if count > 1 {
+                format!(", {speed:.0} objects/s")
+            } else {
+                String::new()
+            };
+            self.program.push((what.to_owned(), format!("{}{speed}", took(&run))));
+        }
+    }
+
+    /// Takes down what runs of a command took. None may be dearer than the first one: nothing was learnt that is asked for again.
     pub fn row(&mut self, clusters: usize, what: &str, runs: &[Ended]) {
+        let calls: Vec<u64> = runs.iter().map(|run| run.calls).collect();
+        assert!(
+            calls.iter().all(|of| *of <= calls[0]),
+            "{clusters} clusters, {what}: {calls:?}"
+        );
         self.rows.push((clusters, what.to_owned(), median(runs)));
     }
 
@@ -159,6 +176,14 @@ fn machine() -> String {
         "Measured on {}: {model}, {cores} cores, Linux; the sandbox on the same machine, {} ms of latency, Azure's limits in force.",
         date.trim(),
         LATENCY.as_millis()
+    )
+}
+
+fn took(run: &Ended) -> String {
+    format!(
+        "{:.2} s, {} MiB at most",
+        run.wall.as_secs_f64(),
+        run.peak_kib.div_ceil(1_024)
     )
 }
 

@@ -4,8 +4,9 @@ use crate::estate::Fleet;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a run took.
@@ -21,6 +22,42 @@ pub struct Ended {
     pub rounds: u64,
     pub kib: u64,
     pub throttled: u64,
+}
+
+/// How long the limits of Azure need to forget a run: Resource Graph's five seconds, and what Resource Manager refills meanwhile.
+const FORGOTTEN: Duration = Duration::from_secs(6);
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Measures this program, and not the one that is built.
+pub fn use_program(path: PathBuf) {
+    PROGRAM.set(path.canonicalize().unwrap()).unwrap();
+}
+
+/// The program as its users get it. What cargo builds for a benchmark is another one: it passes over how the release profile ends a panic.
+pub fn program() -> &'static Path {
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let build = [
+            "build",
+            "--release",
+            "--locked",
+            "--message-format",
+            "json",
+            "--bin",
+            "aksgate",
+        ];
+        let mut command = Command::new(cargo);
+        command.args(build).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let built = command.stderr(Stdio::inherit()).output().unwrap();
+        assert!(built.status.success(), "the release binary cannot be built");
+        let lines = String::from_utf8(built.stdout).unwrap();
+        let messages = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let paths: Vec<String> = messages
+            .filter_map(|message| message["executable"].as_str().map(str::to_owned))
+            .collect();
+        PathBuf::from(paths.last().unwrap())
+    })
 }
 
 /// The ticks of a second in `/proc`, the same on every Linux that is built for users.
@@ -74,7 +111,7 @@ pub struct Served<'a> {
 impl Served<'_> {
     pub fn start(fleet: &Fleet, latency: Duration) -> Served<'_> {
         let latency = latency.as_millis().to_string();
-        let mut server = Command::new(env!("CARGO_BIN_EXE_aksgate"))
+        let mut server = Command::new(program())
             .args([
                 "sandbox",
                 "serve",
@@ -101,7 +138,7 @@ impl Served<'_> {
 
     /// Runs the program against it, once the limits of earlier runs are forgotten.
     pub fn run(&self, line: &str, allowed: &[i32]) -> Ended {
-        std::thread::sleep(Duration::from_secs(10));
+        std::thread::sleep(FORGOTTEN);
         let mut command = self.command(line);
         let (mut ended, told) = measured(&mut command, allowed);
         let line = told
@@ -122,7 +159,7 @@ impl Served<'_> {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aksgate"));
+        let mut command = Command::new(program());
         let authority = Path::new(".aksgate/sandbox/ca.pem");
         command
             .args(line.split_whitespace())

@@ -1,97 +1,69 @@
 //! How fast `check` is: 10,000 distinct Pods, 15 rules, all cores.
-//!
-//! `cargo bench --bench check` runs the program as its users do and prints objects per second, wall time with start-up, and the
-//! most memory that it had (from `/proc`, so on Linux only).
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a measurement that cannot go on has failed; it makes files of its own and prints what it found"
-)]
 
+use crate::estate::root;
+use crate::process::{Ended, measured, program};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use tempfile::TempDir;
 
 const PODS: usize = 10_000;
 const RELEASE: usize = 500;
 const FILES: usize = 100;
 
-fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    fs::create_dir_all(path("environments")).unwrap();
-    fs::copy(root.join("aksgate.yaml"), path("aksgate.yaml")).unwrap();
-    fs::write(
-        path("environments/bench.yaml"),
-        "scope: managementGroups/bench\ngates: {}\n",
-    )
-    .unwrap();
-    for (name, count) in [("one", 1), ("release", RELEASE), ("pods", PODS)] {
-        write_yaml(&path(name), count);
-    }
-    let items: Vec<String> = (0..PODS).map(|number| json(&pod(number))).collect();
-    let list = format!(
-        "{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{}\n]}}\n",
-        items.join(",\n")
-    );
-    fs::write(path("list.json"), list).unwrap();
-
-    println!("{} cores", std::thread::available_parallelism().map_or(1, usize::from));
-    let rules = root.join("tests/data/bench");
-    let start = measure(folder.path(), &rules, "one", 1);
-    println!(
-        "start-up and preparation of 15 rules: {:.3} s",
-        start.wall.as_secs_f64()
-    );
-    for (what, paths, count) in [
-        ("a release, 500 Pods in YAML", "release", RELEASE),
-        ("10,000 Pods in 100 files of YAML", "pods", PODS),
-        ("10,000 Pods in one list of JSON", "list.json", PODS),
-    ] {
-        let run = measure(folder.path(), &rules, paths, count);
-        println!(
-            "{what}: {:.2} s, {:.0} objects/s, {} MiB at most",
-            run.wall.as_secs_f64(),
-            count as f64 / run.wall.as_secs_f64(),
-            run.peak_kib / 1_024
-        );
-    }
+/// A folder with Pods to be checked.
+pub struct Objects {
+    folder: TempDir,
 }
 
-struct Run {
-    wall: Duration,
-    peak_kib: u64,
-}
+/// What is checked: what it is, where it lies, and how many objects it has.
+pub const CHECKED: [(&str, &str, usize); 4] = [
+    ("`check` of one Pod: start-up and preparation of 15 rules", "one", 1),
+    ("`check` of a release, 500 Pods in YAML x 15 rules", "release", RELEASE),
+    ("`check` of 10,000 Pods in 100 files of YAML x 15 rules", "pods", PODS),
+    (
+        "`check` of 10,000 Pods in one list of JSON x 15 rules",
+        "list.json",
+        PODS,
+    ),
+];
 
-fn measure(folder: &Path, rules: &Path, paths: &str, count: usize) -> Run {
-    let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_aksgate"))
-        .args(["check", "bench", paths, "--format", "json", "--templates"])
-        .arg(rules)
-        .current_dir(folder)
-        .stdout(Stdio::from(fs::File::create(folder.join("out.json")).unwrap()))
-        .spawn()
-        .unwrap();
-    let mut peak_kib = 0;
-    let status = loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak_kib = peak_kib.max(now.unwrap_or(0));
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
+impl Objects {
+    pub fn new() -> Objects {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("environments")).unwrap();
+        fs::copy(root().join("aksgate.yaml"), path("aksgate.yaml")).unwrap();
+        let environment = "scope: managementGroups/bench\ngates: {}\n";
+        fs::write(path("environments/bench.yaml"), environment).unwrap();
+        for (_, name, count) in &CHECKED[..3] {
+            write_yaml(&path(name), *count);
         }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let wall = start.elapsed();
-    assert_eq!(status.code(), Some(if count > 1 { 2 } else { 0 }), "{paths}");
-    let out: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("out.json")).unwrap()).unwrap();
-    let objects = out.pointer("/counts/objects").and_then(serde_json::Value::as_u64);
-    assert_eq!(objects, u64::try_from(count).ok(), "{paths}");
-    Run { wall, peak_kib }
+        let items: Vec<String> = (0..PODS).map(|number| pod(number).to_string()).collect();
+        let list = format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{}\n]}}\n",
+            items.join(",\n")
+        );
+        fs::write(path("list.json"), list).unwrap();
+        Objects { folder }
+    }
+
+    /// Checks some of them; all have to be read, and every tenth breaks a rule.
+    pub fn check(&self, paths: &str, count: usize) -> Ended {
+        let mut command = Command::new(program());
+        let report = self.folder.path().join("out.json");
+        command
+            .args(["check", "bench", paths, "--quiet", "--templates"])
+            .arg(root().join("tests/data/bench"))
+            .arg("--report")
+            .arg(format!("json={}", report.display()))
+            .current_dir(self.folder.path());
+        let (ended, _) = measured(&mut command, &[if count > 1 { 2 } else { 0 }]);
+        let out: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+        let objects = out.pointer("/counts/objects").and_then(serde_json::Value::as_u64);
+        assert_eq!(objects, u64::try_from(count).ok(), "{paths}");
+        ended
+    }
 }
 
 fn write_yaml(folder: &Path, count: usize) {
@@ -148,10 +120,6 @@ fn pod(number: usize) -> serde_json::Value {
             "volumes": [{"name": "cache", "emptyDir": {}}, {"name": "config", "configMap": {"name": format!("config-{number}")}}],
         },
     })
-}
-
-fn json(value: &serde_json::Value) -> String {
-    value.to_string()
 }
 
 /// Writes a value as people write YAML.
