@@ -5,6 +5,7 @@
 use crate::model::Timestamp;
 use azure_core::http::headers::{HeaderName, Headers};
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -61,8 +62,13 @@ impl Answer {
             .filter(|value| !value.is_empty())
     }
 
-    /// Returns the body as JSON; a byte order mark in front is no part of it.
+    /// Returns the body as JSON.
     pub(super) fn json(&self) -> Result<Value, NoJson> {
+        self.parse()
+    }
+
+    /// Reads the body, which is JSON; a byte order mark in front is no part of it.
+    pub(super) fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, NoJson> {
         let body = self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body);
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(NoJson::Empty);

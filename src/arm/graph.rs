@@ -15,6 +15,8 @@ use super::paging::unusable;
 use super::request::{Call, Purpose};
 use azure_core::http::Method;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 
@@ -202,10 +204,23 @@ struct Page<T> {
     total: Option<usize>,
 }
 
+/// An answer with the text of its rows, so that one row after another becomes a document.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(rename = "$skipToken", default)]
+    token: Value,
+    #[serde(rename = "resultTruncated", default)]
+    truncated: Value,
+    #[serde(rename = "totalRecords", default)]
+    total: Value,
+}
+
 fn read_page<T>(call: &Call, answer: &Answer, read: &(dyn Fn(Value) -> T + Sync)) -> Result<Page<T>, ArmError> {
     let truncated = |message: &str| ArmError::new(ArmErrorKind::Truncated, call, message).answered(answer);
-    let mut body = answer
-        .json()
+    let body: Body<'_> = answer
+        .parse()
         .map_err(|why| unusable(call, answer, why.about_answer()))?;
     if answer
         .header("x-ms-tenant-subscription-limit-hit")
@@ -215,33 +230,41 @@ fn read_page<T>(call: &Call, answer: &Answer, read: &(dyn Fn(Value) -> T + Sync)
             "more subscriptions are in scope than Resource Graph looks at",
         ));
     }
-    let Some(Value::Array(rows)) = body.get_mut("data").map(Value::take) else {
-        return Err(unusable(call, answer, "the result has no rows in `data`"));
-    };
-    let token = match body.get("$skipToken") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(token)) if token.is_empty() => None,
-        Some(Value::String(token)) => Some(token.clone()),
-        Some(_) => return Err(unusable(call, answer, "the token of the next page is not text")),
+    let no_rows = || unusable(call, answer, "the result has no rows in `data`");
+    let data = body.data.ok_or_else(no_rows)?;
+    let texts: Vec<&RawValue> = serde_json::from_str(data.get()).map_err(|_| no_rows())?;
+    let token = match body.token {
+        Value::Null => None,
+        Value::String(token) => Some(token).filter(|token| !token.is_empty()),
+        _ => return Err(unusable(call, answer, "the token of the next page is not text")),
     };
     // `resultTruncated` is text, not a boolean; both are read.
-    let cut = match body.get("resultTruncated") {
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-        Some(value) => value.as_bool() == Some(true),
-        None => false,
+    let cut = match &body.truncated {
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        value => value.as_bool() == Some(true),
     };
     if cut && token.is_none() {
         return Err(truncated("Resource Graph cut the result and gave no way to read on"));
     }
-    let total = body.get("totalRecords").and_then(Value::as_u64);
-    let total = total.and_then(|total| usize::try_from(total).ok());
-    let id = |row: Option<&Value>| row.and_then(|row| row.get("id")).cloned();
+    let mut rows = Vec::with_capacity(texts.len());
+    let (mut first, mut last) = (None, None);
+    for (place, text) in texts.iter().enumerate() {
+        let row: Value = serde_json::from_str(text.get()).map_err(|_| no_rows())?;
+        let id = || row.get("id").cloned();
+        if place == 0 {
+            first = id();
+        }
+        if place + 1 == texts.len() {
+            last = id();
+        }
+        rows.push(read(row));
+    }
     Ok(Page {
-        first: id(rows.first()),
-        last: id(rows.last()),
-        rows: rows.into_iter().map(read).collect(),
+        rows,
+        first,
+        last,
         token,
-        total,
+        total: body.total.as_u64().and_then(|total| usize::try_from(total).ok()),
     })
 }
 

@@ -6,8 +6,10 @@
 //! Resource Graph answers for all gates at once, but lags behind. Where it leaves a cluster out that should have been heard of, Policy
 //! Insights is asked for that assignment; and it alone is asked again before a write that closes a gate.
 
+mod graph;
+
 use super::AT_ONCE;
-use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::arm::{ArmError, Client};
 use crate::catalog::Catalog;
 use crate::evidence::{
     AllRows, ComponentRow, GateEvidence, Ignored, Namespaces, Question, RowError, Rows, SETTLE, StateRow, changed,
@@ -67,7 +69,7 @@ pub enum EvidenceError {
     },
 }
 
-/// Reads the evidence of assignments: two queries of Resource Graph for all of them, and a few of Policy Insights where that is behind.
+/// Reads the evidence of assignments: one query of Resource Graph for all of them, and a few of Policy Insights where that is behind.
 ///
 /// # Errors
 /// A call that fails, a row that cannot be read, an answer that may have been cut.
@@ -81,7 +83,7 @@ pub async fn evidence(
     if asked.is_empty() {
         return Ok(Evidence::default());
     }
-    let mut rows = AllRows::from(from_graph(client, scope, asked).await?);
+    let mut rows = AllRows::from(graph::rows(client, scope, asked).await?);
     let judge = |one: Asked<'_>, rows: &AllRows| judged(observed, catalog, one, rows.of(&one.assignment.id), now);
     let mut gates: BTreeMap<ResourceId, GateEvidence> = asked
         .iter()
@@ -170,59 +172,6 @@ fn tells_more(states: &[StateRow], before: &Rows) -> bool {
     states.iter().any(|row| {
         let known = known.get(&(&row.key.resource, row.key.member.as_str()));
         known.is_none_or(|known| row.key.reported > *known)
-    })
-}
-
-/// The columns that a row is read from, by the names that Policy Insights gives them.
-const COLUMNS: [&str; 6] = [
-    "resourceId",
-    "policyAssignmentId",
-    "policyDefinitionId",
-    "policyDefinitionReferenceId",
-    "policyDefinitionAction",
-    "complianceState",
-];
-
-async fn from_graph(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Result<Rows, EvidenceError> {
-    let ids: BTreeSet<String> = asked
-        .iter()
-        .map(|one| format!("'{}'", one.assignment.id.as_str().replace('\'', "\\'")))
-        .collect();
-    let ids = ids.into_iter().collect::<Vec<String>>().join(", ");
-    let row_ids = Ids::default();
-    let query = |table: &str, only: &str, more: &[&str]| {
-        let columns: Vec<String> = COLUMNS
-            .iter()
-            .chain(&["timestamp"])
-            .chain(more)
-            .map(|name| format!("{name} = tostring(properties.{name})"))
-            .collect();
-        GraphQuery {
-            query: format!(
-                "policyresources | where type =~ 'microsoft.policyinsights/{table}' \
-                 | where tostring(properties.policyAssignmentId) in~ ({ids}){only} \
-                 | project id, {} | order by id asc",
-                columns.join(", ")
-            ),
-            scope: match scope {
-                Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
-                Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-            },
-            with_scopes_above: false,
-        }
-    };
-    let broken = " | where tostring(properties.complianceState) =~ 'NonCompliant'";
-    let states = query("policystates", "", &[]);
-    let components = query("componentpolicystates", broken, &["componentId", "componentType"]);
-    let state = |row: Value| StateRow::parse(&row, &row_ids);
-    let component = |row: Value| ComponentRow::parse(&row, &row_ids);
-    let (states, components) = futures::try_join!(
-        client.resource_graph_of(&states, &state),
-        client.resource_graph_of(&components, &component)
-    )?;
-    Ok(Rows {
-        states: states.into_iter().collect::<Result<_, RowError>>()?,
-        components: components.into_iter().collect::<Result<_, RowError>>()?,
     })
 }
 

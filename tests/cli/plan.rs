@@ -223,7 +223,7 @@ fn verbose_lists_what_stays_and_what_it_cost() {
         "  = no-op AKS cluster aks-dev-neu-01",
     ])
     // 6, and the built-ins that the gates consist of: each once, and the older versions that Azure's sets pin.
-    .says(&["30 reads, 3 Resource Graph queries"]);
+    .says(&["30 reads, 2 Resource Graph queries"]);
     let silent = folder.run("plan dev --sandbox --quiet").expect(0);
     assert_eq!(silent.stderr, "");
     assert!(!silent.stdout.contains("no-op policy"));

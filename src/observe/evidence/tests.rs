@@ -84,7 +84,56 @@ fn component(cluster: &str, pod: usize, timestamp: &str) -> Value {
     row
 }
 
+const SHORT: [(&str, &str); 8] = [
+    ("a", "policyAssignmentId"),
+    ("d", "policyDefinitionId"),
+    ("r", "policyDefinitionReferenceId"),
+    ("e", "policyDefinitionAction"),
+    ("s", "complianceState"),
+    ("t", "timestamp"),
+    ("c", "componentId"),
+    ("k", "componentType"),
+];
+
+fn kind(row: &Value) -> &'static str {
+    if row.get("componentId").is_some() {
+        "component"
+    } else {
+        "state"
+    }
+}
+
+/// The rows that Resource Graph has of each cluster, as it writes them.
+fn by_cluster(rows: &[Value]) -> Vec<Value> {
+    let mut clusters: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for row in rows {
+        let mut short = json!({"y": kind(row)});
+        for (key, name) in SHORT {
+            short[key] = row.get(name).cloned().unwrap_or(json!(""));
+        }
+        let cluster = row["resourceId"].as_str().unwrap().to_owned();
+        clusters.entry(cluster).or_default().push(short);
+    }
+    let row = |(id, reported): (String, Vec<Value>)| json!({"id": id, "total": reported.len(), "reported": reported});
+    clusters.into_iter().map(row).collect()
+}
+
+/// Resource Graph's answer with a row of each cluster.
 fn graph(rows: &[Value]) -> Turn {
+    table(&by_cluster(rows))
+}
+
+/// Resource Graph's answer with each row by itself.
+fn one_by_one(rows: &[Value]) -> Turn {
+    let rows = rows.iter().cloned().map(|mut row| {
+        row["reported"] = json!(kind(&row));
+        row
+    });
+    table(&rows.collect::<Vec<Value>>())
+}
+
+/// Resource Graph's answer with these rows.
+fn table(rows: &[Value]) -> Turn {
     answer(
         200,
         json!({"data": rows, "resultTruncated": "false", "totalRecords": rows.len()}),
@@ -120,11 +169,12 @@ fn again(script: &Script, observed: &Observed) -> Result<(GateEvidence, Rows), E
 }
 
 #[test]
-fn two_queries_of_resource_graph_are_enough_where_all_were_heard_of() {
-    let script = Script::new([
-        graph(&[row("c", "NonCompliant", FRESH), row("d", "Compliant", FRESH)]),
-        graph(&[component("c", 1, FRESH)]),
-    ]);
+fn one_query_of_resource_graph_is_enough_where_all_were_heard_of() {
+    let script = Script::new([graph(&[
+        row("c", "NonCompliant", FRESH),
+        row("d", "Compliant", FRESH),
+        component("c", 1, FRESH),
+    ])]);
     let found = ask(&script, &world(&["c", "d"])).unwrap();
     let gate = &found.gates[&assignment().id];
     let said: Vec<_> = gate
@@ -141,6 +191,49 @@ fn two_queries_of_resource_graph_are_enough_where_all_were_heard_of() {
         query.ends_with("| order by id asc") && query.contains("| project id,"),
         "{query}"
     );
+    assert!(query.contains("by id = tostring(properties.resourceId)"), "{query}");
+}
+
+#[test]
+fn where_rows_of_clusters_are_not_whole_or_not_to_be_had_each_row_is_asked_for() {
+    let rows = [row("c", "NonCompliant", FRESH), component("c", 1, FRESH)];
+    let whole = by_cluster(&rows).remove(0);
+    let refused = || {
+        answer(
+            400,
+            json!({"error": {"code": "BadRequest", "message": "no", "details": [{"code": "InvalidQuery", "message": "no"}]}}),
+        )
+    };
+    let with = |column: &str, value: Value| {
+        let mut row = whole.clone();
+        row[column] = value;
+        table(&[row])
+    };
+    let short = || with("total", json!(3));
+    let long = || with("total", json!(1));
+    let untold = || with("total", Value::Null);
+    let as_text = || with("reported", json!(whole["reported"].to_string()));
+    let no_object = || table(&[json!("c")]);
+    let cut = || answer(200, json!({"data": [], "resultTruncated": "true"}));
+    let bad: [&dyn Fn() -> Turn; 7] = [&refused, &short, &long, &untold, &as_text, &no_object, &cut];
+    for bad in bad {
+        let script = Script::new([bad(), one_by_one(&rows)]);
+        let found = ask(&script, &world(&["c"])).unwrap();
+        assert_eq!(found.gates[&assignment().id].violations().n, 1);
+        let query = script.requests()[1].body["query"].as_str().unwrap().to_owned();
+        assert!(
+            query.contains("resourceId = tostring(properties.resourceId), policyAssignmentId = "),
+            "{query}"
+        );
+        assert!(
+            query.contains("| project id, ") && !query.contains("summarize"),
+            "{query}"
+        );
+    }
+    // What has another reason is none of the form's.
+    let denied = answer(403, json!({"error": {"code": "AuthorizationFailed", "message": "no"}}));
+    let script = Script::new([denied]);
+    assert!(matches!(ask(&script, &world(&["c"])), Err(EvidenceError::Arm(error)) if error.status() == Some(403)));
 }
 
 #[test]
@@ -155,8 +248,7 @@ fn no_assignment_asks_nothing() {
 #[test]
 fn policy_insights_is_asked_where_resource_graph_is_behind() {
     let script = Script::new([
-        graph(&[row("c", "Compliant", OLD)]),
-        graph(&[component("c", 1, OLD)]),
+        graph(&[row("c", "Compliant", OLD), component("c", 1, OLD)]),
         insights(&[row("c", "NonCompliant", FRESH)]),
         insights(&[component("c", 2, FRESH), component("c", 3, FRESH)]),
     ]);
@@ -169,22 +261,22 @@ fn policy_insights_is_asked_where_resource_graph_is_behind() {
         "what Resource Graph said of objects is as old as the rest of it"
     );
     let requests = script.requests();
-    let url = &requests[2].url;
+    let url = &requests[1].url;
     let start =
         format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults?");
-    assert!(requests[2].method == "POST" && url.contains(&start), "{url}");
+    assert!(requests[1].method == "POST" && url.contains(&start), "{url}");
     assert!(
         url.contains("$from=2027-01-01T08:00:00Z"),
         "one day is the default: {url}"
     );
     assert!(url.contains("policyAssignmentId%20eq%20%27/subscriptions/"), "{url}");
-    assert!(requests[3].url.contains("componentPolicyStates/latest") && requests[3].url.contains("$top=1000"));
+    assert!(requests[2].url.contains("componentPolicyStates/latest") && requests[2].url.contains("$top=1000"));
     assert_eq!(script.client().calls().writes, 0, "these posts read");
 }
 
 #[test]
 fn a_cluster_that_neither_knows_was_never_heard_of() {
-    let script = Script::new([graph(&[]), graph(&[]), insights(&[])]);
+    let script = Script::new([graph(&[]), insights(&[])]);
     let found = ask(&script, &world(&["c"])).unwrap();
     let gate = &found.gates[&assignment().id];
     assert_eq!(gate.clusters[0].coverage, Coverage::NeverSeen);
@@ -201,7 +293,7 @@ fn of_members_that_are_not_known_nothing_is_concluded() {
     foreign.wire["properties"]["policyDefinitions"] = json!("cut");
     observed.insert(foreign);
     let fresh = || [row("c", "Compliant", FRESH)];
-    let script = Script::new([graph(&fresh()), graph(&[]), insights(&fresh())]);
+    let script = Script::new([graph(&fresh()), insights(&fresh())]);
     let found = ask(&script, &observed).unwrap();
     let gate = &found.gates[&assignment().id];
     assert_eq!((gate.changed, gate.clusters[0].members.len()), (None, 0));
@@ -257,15 +349,29 @@ fn full_answers_are_narrowed_to_the_cluster_and_the_policy() {
 fn what_cannot_be_read_is_an_error_and_not_left_out() {
     let mut broken = row("c", "Compliant", FRESH);
     broken["timestamp"] = Value::Null;
-    let script = Script::unfinished([graph(&[row("c", "Compliant", FRESH), broken]), graph(&[])]);
+    let script = Script::new([graph(&[row("c", "Compliant", FRESH), broken])]);
     let error = ask(&script, &world(&["c"])).unwrap_err();
     assert!(
         matches!(error, EvidenceError::Row(RowError::Column("timestamp"))),
         "{error}"
     );
 
-    let cut = answer(200, json!({"data": [], "resultTruncated": "true"}));
-    let script = Script::unfinished([graph(&[]), cut]);
+    let mut nowhere = row("c", "Compliant", FRESH);
+    nowhere["resourceId"] = json!("");
+    let script = Script::new([graph(&[nowhere])]);
+    let error = ask(&script, &world(&["c"])).unwrap_err();
+    assert!(
+        matches!(error, EvidenceError::Row(RowError::Column("resourceId"))),
+        "{error}"
+    );
+
+    let mut of_what = by_cluster(&[row("c", "Compliant", FRESH)]).remove(0);
+    of_what["reported"][0]["y"] = json!("");
+    let error = ask(&Script::new([table(&[of_what])]), &world(&["c"])).unwrap_err();
+    assert!(matches!(error, EvidenceError::Row(RowError::Column("type"))), "{error}");
+
+    let cut = || answer(200, json!({"data": [], "resultTruncated": "true"}));
+    let script = Script::new([cut(), cut()]);
     let error = ask(&script, &world(&["c"])).unwrap_err();
     assert!(matches!(error, EvidenceError::Arm(error) if error.kind() == ArmErrorKind::Truncated));
 
