@@ -28,6 +28,9 @@ const LARGEST_BATCH: usize = 300;
 /// How many pages and batches are asked for at once; the client bounds all calls together.
 const AT_ONCE: usize = 16;
 
+/// How many bytes of pages are asked for at once, going by the first one: each is in memory until its rows are read.
+const BYTES_AT_ONCE: usize = 16 * 1024 * 1024;
+
 /// Where a query looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GraphScope {
@@ -126,7 +129,10 @@ impl Client {
             return Ok(first.rows);
         }
         let Page {
-            mut rows, mut token, ..
+            mut rows,
+            mut token,
+            mut total,
+            ..
         } = first;
         let mut tokens = HashSet::new();
         while let Some(next) = token {
@@ -137,7 +143,15 @@ impl Client {
             }
             let page = self.page(body(Start::Token(next)), read).await?;
             rows.extend(page.rows);
-            token = page.token;
+            (token, total) = (page.token, page.total);
+        }
+        if let Some(total) = total.filter(|total| rows.len() < *total) {
+            let call = self.call(Method::Post, Purpose::Query, PATH, &[], None)?;
+            let message = format!(
+                "Resource Graph gave {} rows of {total}, and no way to read on",
+                rows.len()
+            );
+            return Err(ArmError::new(ArmErrorKind::Truncated, &call, message));
         }
         Ok(rows)
     }
@@ -164,7 +178,8 @@ impl Client {
         }
         let starts = (further..total.saturating_sub(1)).step_by(further);
         let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)), read)).collect();
-        let pages: Vec<Page<T>> = stream::iter(pages).buffered(AT_ONCE).try_collect().await?;
+        let at_once = (BYTES_AT_ONCE / first.bytes.max(1)).clamp(2, AT_ONCE);
+        let pages: Vec<Page<T>> = stream::iter(pages).buffered(at_once).try_collect().await?;
         let (mut rows, mut last) = (Vec::with_capacity(total.saturating_sub(size)), first.last.clone());
         for page in pages {
             if page.total != Some(total) || page.first.is_none() || page.first != last {
@@ -202,6 +217,8 @@ struct Page<T> {
     token: Option<String>,
     /// How many rows the whole result has, where that is told.
     total: Option<usize>,
+    /// How many bytes it came in.
+    bytes: usize,
 }
 
 /// An answer with the text of its rows, so that one row after another becomes a document.
@@ -265,6 +282,7 @@ fn read_page<T>(call: &Call, answer: &Answer, read: &(dyn Fn(Value) -> T + Sync)
         last,
         token,
         total: body.total.as_u64().and_then(|total| usize::try_from(total).ok()),
+        bytes: answer.body.len(),
     })
 }
 
@@ -348,6 +366,11 @@ mod tests {
             let script = Script::new([answer(200, body)]);
             assert_eq!(ask(&script, group()).unwrap_err().kind(), ArmErrorKind::Unusable);
         }
+        let mut fewer = page(&[1, 2], None);
+        fewer["totalRecords"] = json!(3);
+        let error = ask(&Script::new([answer(200, fewer)]), group()).unwrap_err();
+        assert_eq!(error.kind(), ArmErrorKind::Truncated);
+        assert!(error.message().contains("2 rows of 3"), "{error}");
         let circle = || answer(200, page(&[1], Some("same")));
         let script = Script::new([circle(), circle()]);
         assert!(ask(&script, group()).unwrap_err().message().contains("circles"));

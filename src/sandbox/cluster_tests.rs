@@ -396,6 +396,23 @@ fn resource_graph_looks_only_at_the_scopes_asked() {
 }
 
 #[test]
+fn resource_graph_refuses_an_answer_that_is_too_large() {
+    let mut client = Client::new();
+    let bag = |of: &str, times: usize| {
+        let pairs: Vec<String> = (0..times).map(|n| format!("'{n}', {of}")).collect();
+        format!("pack({})", pairs.join(", "))
+    };
+    // The properties of one cluster, a hundred or ten thousand times over.
+    let hundred = bag(&bag("properties", 10), 10);
+    let many = bag(&bag(&hundred, 10), 10);
+    let ask = |of: &str| json!({"query": format!("resources | where name == 'aks-dev-weu-01' | project of = {of}")});
+    assert!(client.call("POST", GRAPH, Some(&ask(&hundred))).body.len() > 100 * 1024);
+    let refused = client.call("POST", GRAPH, Some(&ask(&many)));
+    let code = refused.value()["error"]["details"][0]["code"].clone();
+    assert_eq!((refused.status, code), (400, json!("ResponsePayloadTooLarge")));
+}
+
+#[test]
 fn resource_graph_gives_a_token_only_for_stable_pages() {
     let mut client = Client::with(&SeedOptions {
         clusters: Some(25),

@@ -62,6 +62,8 @@ pub struct Results(Arc<Mutex<Kept>>);
 
 type Kept = VecDeque<(Asked, Arc<Table>)>;
 
+/// The most bytes that an answer has; a larger one is refused.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How many results are kept.
 const MOST: usize = 8;
 /// For how long the further pages of a result are those of its first one, in seconds: to find what ten thousand clusters reported takes
@@ -178,7 +180,18 @@ pub fn answer(state: &State, results: &Results, call: &Call) -> Result<Response,
     if more && pageable {
         super::json::set(&mut body, "", "$skipToken", json!(write_token(end, fingerprint)));
     }
-    Ok(Response::json(200, &body)
+    let response = Response::json(200, &body);
+    let size = response.body.len();
+    if size > LARGEST_ANSWER {
+        let message = format!(
+            "Response payload size is {size}, and has exceeded the limit of {LARGEST_ANSWER}. Please consider querying less data at a time and make paginated call if needed."
+        );
+        return Err(bad_request(
+            state,
+            json!({"code": "ResponsePayloadTooLarge", "message": message}),
+        ));
+    }
+    Ok(response
         .with("x-ms-user-quota-remaining", "14")
         .with("x-ms-user-quota-resets-after", "00:00:05"))
 }

@@ -43,8 +43,12 @@ impl Resources {
     /// Takes out the resource with this lower-case id.
     pub fn remove(&mut self, id: &str) -> Option<Value> {
         let document = self.documents.remove(id)?;
-        if let Some(ids) = self.types.get_mut(&text(&document, "/type").to_ascii_lowercase()) {
+        let kind = text(&document, "/type").to_ascii_lowercase();
+        if let Some(ids) = self.types.get_mut(&kind) {
             ids.remove(id);
+            if ids.is_empty() {
+                self.types.remove(&kind);
+            }
         }
         Some(document)
     }
@@ -152,6 +156,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Resources>(&text).unwrap(), resources);
         assert!(resources.remove("/a/1").is_some() && resources.remove("/a/1").is_none());
         assert_eq!(ids(&resources, "t/disks"), ["/b"]);
+        assert!(resources.remove("/b").is_some());
+        assert_eq!(resources.types().collect::<Vec<_>>(), ["t/clusters"]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Owns the query, and when its answer is whole. A fleet has many rows: for each cluster one of each member of each gate, and one of each object
 //! that breaks one. Resource Graph is asked for one row of each cluster with all of these in it, so that a page holds a thousand clusters and
 //! not a hundred; the quota of queries, which the user's other tools share, would else be what a large fleet waits for. Each such row
-//! tells how many rows it stands for: where it does not hold so many, or where the query is refused, the rows are asked for one by one.
+//! tells how many rows it stands for: those of a cluster of which they are not all there, or cannot be read, are asked for one by one, and
+//! all are where the query itself is refused.
 
 use super::{Asked, EvidenceError};
 use crate::arm::{ArmError, ArmErrorKind, Client, GraphQuery, GraphScope};
@@ -30,10 +31,21 @@ const TYPE: &str = "y";
 const STATE: &str = "state";
 const COMPONENT: &str = "component";
 
+/// How many clusters are asked for by name at most; of more, all rows are asked for.
+const MOST_NAMED: usize = 50;
+
 /// One row.
 enum Reported {
     State(StateRow),
     Component(ComponentRow),
+}
+
+/// What the row of a cluster comes to.
+enum OfCluster {
+    /// The rows that it stands for.
+    Whole(Vec<Reported>),
+    /// Not all of them, of the cluster with this id.
+    Cut(Value),
 }
 
 /// Reads the rows of assignments: what their members report, and the objects that break them.
@@ -42,21 +54,35 @@ enum Reported {
 /// A call that fails, a row that cannot be read.
 pub(super) async fn rows(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Result<Rows, EvidenceError> {
     let ids = Ids::default();
-    let of_cluster = |row: Value| rows_of(row, &ids);
+    let of_cluster = |row: Value| of_cluster(row, &ids);
+    let mut found = Rows::default();
+    let mut cut = Vec::new();
+    let mut only = None;
     match client.resource_graph_of(&by_cluster(scope, asked), &of_cluster).await {
         Ok(clusters) => {
-            let clusters: Option<Vec<Vec<Reported>>> = clusters.into_iter().collect::<Result<_, RowError>>()?;
-            if let Some(clusters) = clusters {
-                return Ok(sorted(clusters.into_iter().flatten()));
+            for cluster in clusters {
+                match cluster {
+                    OfCluster::Whole(rows) => found.add(rows),
+                    OfCluster::Cut(id) => cut.push(id),
+                }
             }
+            if cut.is_empty() {
+                return Ok(found);
+            }
+            let named: Option<Vec<&str>> = cut.iter().map(Value::as_str).collect();
+            only = named.filter(|named| named.len() <= MOST_NAMED);
         }
         Err(error) if may_be_the_form(&error) => {}
         Err(error) => return Err(error.into()),
     }
+    if only.is_none() {
+        found = Rows::default();
+    }
     let of_row = |row: Value| Reported::parse(row.get("reported").and_then(Value::as_str), &row, &ids);
-    let rows = client.resource_graph_of(&one_by_one(scope, asked), &of_row).await?;
-    let rows: Vec<Reported> = rows.into_iter().collect::<Result<_, RowError>>()?;
-    Ok(sorted(rows.into_iter()))
+    let query = one_by_one(scope, asked, only.as_deref());
+    let rows = client.resource_graph_of(&query, &of_row).await?;
+    found.add(rows.into_iter().collect::<Result<Vec<Reported>, RowError>>()?);
+    Ok(found)
 }
 
 /// The query for one row of each cluster, whose id is the row's.
@@ -75,18 +101,32 @@ fn by_cluster(scope: &Scope, asked: &[Asked<'_>]) -> GraphQuery {
     query(scope, asked, &shape)
 }
 
-/// The query for each row by itself.
-fn one_by_one(scope: &Scope, asked: &[Asked<'_>]) -> GraphQuery {
+/// The query for each row by itself, of all clusters or of some.
+fn one_by_one(scope: &Scope, asked: &[Asked<'_>], only: Option<&[&str]>) -> GraphQuery {
     let columns: Vec<String> = ["resourceId"]
         .into_iter()
         .chain(COLUMNS.iter().map(|(_, name)| *name))
         .map(|name| format!("{name} = tostring(properties.{name})"))
         .collect();
-    query(
-        scope,
-        asked,
-        &format!("project id, reported = {}, {}", of_type(), columns.join(", ")),
-    )
+    let only = only.map(|only| {
+        let ids = quoted(only.iter().copied());
+        format!("where tostring(properties.resourceId) in~ ({ids}) | ")
+    });
+    let shape = format!(
+        "{}project id, reported = {}, {}",
+        only.unwrap_or_default(),
+        of_type(),
+        columns.join(", ")
+    );
+    query(scope, asked, &shape)
+}
+
+/// Texts in the Kusto language, each once.
+fn quoted<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let texts: BTreeSet<String> = texts
+        .map(|text| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")))
+        .collect();
+    texts.into_iter().collect::<Vec<String>>().join(", ")
 }
 
 fn of_type() -> String {
@@ -94,19 +134,14 @@ fn of_type() -> String {
 }
 
 fn query(scope: &Scope, asked: &[Asked<'_>], shape: &str) -> GraphQuery {
-    let ids: BTreeSet<String> = asked
-        .iter()
-        .map(|one| format!("'{}'", one.assignment.id.as_str().replace('\'', "\\'")))
-        .collect();
-    let ids: Vec<String> = ids.into_iter().collect();
+    let ids = quoted(asked.iter().map(|one| one.assignment.id.as_str()));
     GraphQuery {
         query: format!(
             "policyresources \
              | where type in~ ('microsoft.policyinsights/policystates', 'microsoft.policyinsights/componentpolicystates') \
-             | where tostring(properties.policyAssignmentId) in~ ({}) \
+             | where tostring(properties.policyAssignmentId) in~ ({ids}) \
              | where type =~ 'microsoft.policyinsights/policystates' or tostring(properties.complianceState) =~ 'NonCompliant' \
-             | {shape} | order by id asc",
-            ids.join(", ")
+             | {shape} | order by id asc"
         ),
         scope: match scope {
             Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
@@ -121,15 +156,15 @@ fn may_be_the_form(error: &ArmError) -> bool {
     error.status() == Some(400) || error.kind() == ArmErrorKind::Truncated
 }
 
-/// Returns the rows that the row of a cluster stands for; none if they are not all there.
-fn rows_of(mut row: Value, ids: &Ids) -> Result<Option<Vec<Reported>>, RowError> {
+/// Reads the rows that the row of a cluster stands for.
+fn of_cluster(mut row: Value, ids: &Ids) -> OfCluster {
     let mut column = |name: &str| row.get_mut(name).map(Value::take).unwrap_or_default();
-    let (cluster, total) = (column("id"), column("total").as_u64());
-    let Value::Array(reported) = column("reported") else {
-        return Ok(None);
+    let (cluster, total, reported) = (column("id"), column("total").as_u64(), column("reported"));
+    let Value::Array(reported) = reported else {
+        return OfCluster::Cut(cluster);
     };
     if u64::try_from(reported.len()).ok() != total {
-        return Ok(None);
+        return OfCluster::Cut(cluster);
     }
     let one = |mut of: Value| {
         let mut named = Map::new();
@@ -141,18 +176,19 @@ fn rows_of(mut row: Value, ids: &Ids) -> Result<Option<Vec<Reported>>, RowError>
         named.insert("resourceId".to_owned(), cluster.clone());
         Reported::parse(of.get(TYPE).and_then(Value::as_str), &Value::Object(named), ids)
     };
-    reported.into_iter().map(one).collect::<Result<_, RowError>>().map(Some)
+    let rows: Result<Vec<Reported>, RowError> = reported.into_iter().map(one).collect();
+    rows.map_or_else(|_| OfCluster::Cut(cluster.clone()), OfCluster::Whole)
 }
 
-fn sorted(reported: impl Iterator<Item = Reported>) -> Rows {
-    let mut rows = Rows::default();
-    for one in reported {
-        match one {
-            Reported::State(row) => rows.states.push(row),
-            Reported::Component(row) => rows.components.push(row),
+impl Rows {
+    fn add(&mut self, reported: Vec<Reported>) {
+        for one in reported {
+            match one {
+                Reported::State(row) => self.states.push(row),
+                Reported::Component(row) => self.components.push(row),
+            }
         }
     }
-    rows
 }
 
 impl Reported {

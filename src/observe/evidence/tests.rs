@@ -194,39 +194,72 @@ fn one_query_of_resource_graph_is_enough_where_all_were_heard_of() {
     assert!(query.contains("by id = tostring(properties.resourceId)"), "{query}");
 }
 
+/// The second query that was asked.
+fn second_query(script: &Script) -> String {
+    let query = script.requests()[1].body["query"].as_str().unwrap().to_owned();
+    assert!(
+        query.contains("| project id, ") && !query.contains("summarize"),
+        "{query}"
+    );
+    query
+}
+
 #[test]
-fn where_rows_of_clusters_are_not_whole_or_not_to_be_had_each_row_is_asked_for() {
+fn rows_of_a_cluster_that_are_not_whole_are_asked_for_one_by_one() {
+    let of = |name: &str| [row(name, "NonCompliant", FRESH), component(name, 1, FRESH)];
+    let (bad, good) = (by_cluster(&of("c")).remove(0), by_cluster(&of("d")).remove(0));
+    let with = |path: &str, value: Value| {
+        let mut row = bad.clone();
+        *row.pointer_mut(path).unwrap() = value;
+        row
+    };
+    for bad in [
+        with("/total", json!(3)),
+        with("/total", json!(1)),
+        with("/total", Value::Null),
+        with("/reported", json!(bad["reported"].to_string())),
+        with("/reported", Value::Null),
+        with("/reported/0", json!("text")),
+        with("/reported/0/y", json!("")),
+        with("/reported/1/t", json!("01/04/2027 08:00:00")),
+    ] {
+        let script = Script::new([table(&[bad.clone(), good.clone()]), one_by_one(&of("c"))]);
+        let found = ask(&script, &world(&["c", "d"])).unwrap();
+        let gate = &found.gates[&assignment().id];
+        let said: Vec<u64> = gate.clusters.iter().map(|of| of.violations().n).collect();
+        assert_eq!(said, [1, 1], "{bad}");
+        let query = second_query(&script);
+        let only = format!(
+            "| where tostring(properties.resourceId) in~ ('{}') |",
+            cluster_id("c").to_lowercase()
+        );
+        assert!(query.contains(&only), "{query}");
+    }
+}
+
+#[test]
+fn where_rows_of_clusters_are_not_to_be_had_each_row_is_asked_for() {
     let rows = [row("c", "NonCompliant", FRESH), component("c", 1, FRESH)];
-    let whole = by_cluster(&rows).remove(0);
-    let refused = || {
-        answer(
-            400,
-            json!({"error": {"code": "BadRequest", "message": "no", "details": [{"code": "InvalidQuery", "message": "no"}]}}),
-        )
-    };
-    let with = |column: &str, value: Value| {
-        let mut row = whole.clone();
-        row[column] = value;
-        table(&[row])
-    };
-    let short = || with("total", json!(3));
-    let long = || with("total", json!(1));
-    let untold = || with("total", Value::Null);
-    let as_text = || with("reported", json!(whole["reported"].to_string()));
-    let no_object = || table(&[json!("c")]);
-    let cut = || answer(200, json!({"data": [], "resultTruncated": "true"}));
-    let bad: [&dyn Fn() -> Turn; 7] = [&refused, &short, &long, &untold, &as_text, &no_object, &cut];
+    let refused = json!({"error": {"code": "BadRequest", "message": "no", "details": [{"code": "InvalidQuery", "message": "no"}]}});
+    let many: Vec<Value> = (0..51)
+        .map(|n| json!({"id": format!("/c/{n}"), "total": 1, "reported": []}))
+        .collect();
+    let mut fewer = json!({"data": by_cluster(&rows), "resultTruncated": "false", "totalRecords": 2});
+    let bad = [
+        answer(400, refused),
+        table(&[json!("c")]),
+        table(&many),
+        answer(200, json!({"data": [], "resultTruncated": "true"})),
+        answer(200, fewer.take()),
+    ];
     for bad in bad {
-        let script = Script::new([bad(), one_by_one(&rows)]);
+        let script = Script::new([bad, one_by_one(&rows)]);
         let found = ask(&script, &world(&["c"])).unwrap();
         assert_eq!(found.gates[&assignment().id].violations().n, 1);
-        let query = script.requests()[1].body["query"].as_str().unwrap().to_owned();
+        let query = second_query(&script);
+        assert!(!query.contains("where tostring(properties.resourceId)"), "{query}");
         assert!(
             query.contains("resourceId = tostring(properties.resourceId), policyAssignmentId = "),
-            "{query}"
-        );
-        assert!(
-            query.contains("| project id, ") && !query.contains("summarize"),
             "{query}"
         );
     }
@@ -349,7 +382,8 @@ fn full_answers_are_narrowed_to_the_cluster_and_the_policy() {
 fn what_cannot_be_read_is_an_error_and_not_left_out() {
     let mut broken = row("c", "Compliant", FRESH);
     broken["timestamp"] = Value::Null;
-    let script = Script::new([graph(&[row("c", "Compliant", FRESH), broken])]);
+    let rows = [row("c", "Compliant", FRESH), broken];
+    let script = Script::new([graph(&rows), one_by_one(&rows)]);
     let error = ask(&script, &world(&["c"])).unwrap_err();
     assert!(
         matches!(error, EvidenceError::Row(RowError::Column("timestamp"))),
@@ -358,19 +392,19 @@ fn what_cannot_be_read_is_an_error_and_not_left_out() {
 
     let mut nowhere = row("c", "Compliant", FRESH);
     nowhere["resourceId"] = json!("");
-    let script = Script::new([graph(&[nowhere])]);
+    let script = Script::new([graph(&[nowhere.clone()]), one_by_one(&[nowhere])]);
     let error = ask(&script, &world(&["c"])).unwrap_err();
     assert!(
         matches!(error, EvidenceError::Row(RowError::Column("resourceId"))),
         "{error}"
     );
 
-    let mut of_what = by_cluster(&[row("c", "Compliant", FRESH)]).remove(0);
-    of_what["reported"][0]["y"] = json!("");
-    let error = ask(&Script::new([table(&[of_what])]), &world(&["c"])).unwrap_err();
+    let mut of_what = row("c", "Compliant", FRESH);
+    of_what["reported"] = json!("");
+    let cut = || answer(200, json!({"data": [], "resultTruncated": "true"}));
+    let error = ask(&Script::new([cut(), table(&[of_what])]), &world(&["c"])).unwrap_err();
     assert!(matches!(error, EvidenceError::Row(RowError::Column("type"))), "{error}");
 
-    let cut = || answer(200, json!({"data": [], "resultTruncated": "true"}));
     let script = Script::new([cut(), cut()]);
     let error = ask(&script, &world(&["c"])).unwrap_err();
     assert!(matches!(error, EvidenceError::Arm(error) if error.kind() == ArmErrorKind::Truncated));
