@@ -28,6 +28,7 @@ use schedule::Schedule;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ pub struct Run<'a> {
     /// Why a step of a saved plan may not write, by its id.
     pub refused: &'a BTreeMap<String, String>,
     /// The documents to write by kind and object, rendered from the estate.
-    pub documents: &'a BTreeMap<(Kind, ResourceId), Value>,
+    pub documents: &'a BTreeMap<(Kind, ResourceId), Arc<Value>>,
     /// Why what weakens is allowed to; kept in marks.
     pub reason: Option<&'a str>,
     /// Names the plan in marks.
@@ -271,7 +272,8 @@ async fn carry_out(run: &Run<'_>, step: &Step) -> Outcome {
 async fn resolve(run: &Run<'_>, step: &Step) -> Result<(Step, Option<Value>), Outcome> {
     let path = "/properties/principalId";
     let mut step = step.clone();
-    let mut document = run.documents.get(&(step.kind, step.object.clone())).cloned();
+    let document = run.documents.get(&(step.kind, step.object.clone()));
+    let mut document = document.map(|document| Value::clone(document));
     if step.kind != Kind::RoleAssignment {
         return Ok((step, document));
     }

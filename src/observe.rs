@@ -21,7 +21,7 @@ use crate::lock::{Live, Read, Uses, next_reads};
 use crate::model::{Mark, Part, ResourceId, Scope, Timestamp, is_guid};
 use crate::observed::{ArcCluster, Cluster, LiveObject, Observed, Subscription, is_below};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns of a cluster that a plan needs.
@@ -607,7 +607,21 @@ async fn clusters(
     let rows = found(client, environment, CLUSTERS).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, row)| {
+        .map(|(id, mut row)| {
+            let mut part = |key: &str| row.get_mut(key).map(Value::take).unwrap_or_default();
+            let mut properties = Map::from_iter([("addonProfiles".to_owned(), part("addonProfiles"))]);
+            match part("defender") {
+                Value::Null => {}
+                defender => {
+                    let profile = Map::from_iter([("defender".to_owned(), defender)]);
+                    properties.insert("securityProfile".to_owned(), Value::Object(profile));
+                }
+            }
+            let fields = [
+                ("id".to_owned(), Value::from(id.as_str())),
+                ("properties".to_owned(), Value::Object(properties)),
+            ];
+            let wire = Value::Object(Map::from_iter(fields));
             let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             let cluster = Cluster {
                 id: id.clone(),
@@ -618,11 +632,7 @@ async fn clusters(
                 sku: text("sku"),
                 linux: None,
             };
-            let part = |key: &str| row.get(key).cloned().unwrap_or_default();
-            let properties =
-                json!({"addonProfiles": part("addonProfiles"), "securityProfile": {"defender": part("defender")}});
             let changed = Timestamp::parse(&text("changed"));
-            let wire = json!({"id": id.as_str(), "properties": properties});
             let object = LiveObject {
                 kind: Kind::ManagedCluster,
                 id,

@@ -86,7 +86,7 @@ pub(super) fn outcome_when(script: &Script, steps: Vec<(Step, Value)>, heard: Re
 pub(super) fn report(script: &Script, steps: Vec<(Step, Value)>, heard: &Result<(), String>) -> Report {
     let documents = steps
         .iter()
-        .map(|(step, document)| ((step.kind, step.object.clone()), document.clone()))
+        .map(|(step, document)| ((step.kind, step.object.clone()), document.clone().into()))
         .collect();
     let plan = plan(steps.into_iter().map(|(step, _)| step).collect());
     let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
@@ -433,7 +433,7 @@ fn an_interrupted_run_waits_for_nothing() {
     let script = Script::new([before(), conflict(409, "OperationNotAllowed")]);
     let seen = cluster(false, "e1", "Succeeded");
     let plan = plan(vec![step(Kind::ManagedCluster, CLUSTER, Some(&seen), &addon())]);
-    let documents = BTreeMap::from([((Kind::ManagedCluster, plan.steps[0].object.clone()), addon())]);
+    let documents = BTreeMap::from([((Kind::ManagedCluster, plan.steps[0].object.clone()), addon().into())]);
     let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
     let report = script.run(async |client| {
         let run = Run {
@@ -536,7 +536,7 @@ fn noted(action: Action, refuses: bool) -> (Outcome, Vec<Told>, Script) {
         step.after = None;
     }
     let plan = plan(vec![step]);
-    let documents = BTreeMap::from([((Kind::PolicyAssignment, plan.steps[0].object.clone()), wanted)]);
+    let documents = BTreeMap::from([((Kind::PolicyAssignment, plan.steps[0].object.clone()), wanted.into())]);
     let (stop, refused) = (AtomicBool::new(false), BTreeMap::new());
     let told = std::sync::Mutex::new(Vec::new());
     let report = script.run(async |client| {

@@ -17,6 +17,7 @@ use crate::plan::{Action, Exceeded, Finding, Header, Inputs, NOT_ASKED_FOR, Plan
 use crate::render::Renderer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How long a plan can be applied.
 const VALID: Period = Period::from_seconds(24 * 3_600);
@@ -27,7 +28,7 @@ pub struct Gathered {
     /// The plan.
     pub plan: Plan,
     /// The documents to write, by kind and object.
-    pub documents: BTreeMap<(Kind, ResourceId), Value>,
+    pub documents: BTreeMap<(Kind, ResourceId), Arc<Value>>,
     /// What is live.
     pub observed: Observed,
     /// Where the gates stand on their way.

@@ -53,7 +53,7 @@ pub(super) async fn documents(client: &Client, gathered: &Gathered) -> (Document
         if step.kind.is_part_of_resource() {
             parts.push(key.clone());
         }
-        let stated = gathered.documents.get(&key).cloned();
+        let stated = gathered.documents.get(&key).map(|document| Value::clone(document));
         documents.insert(key, stated.into_iter().collect());
     }
     let reads = stream::iter(parts.into_iter().map(|key| async move {

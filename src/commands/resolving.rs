@@ -29,7 +29,7 @@ pub(super) fn each_gate(
     let documents: BTreeMap<String, Value> = rendered
         .iter()
         .filter(|object| matches!(object.kind, Kind::PolicyDefinition | Kind::PolicySetDefinition))
-        .map(|object| (object.id.as_str().to_ascii_lowercase(), object.body.clone()))
+        .map(|object| (object.id.as_str().to_ascii_lowercase(), Value::clone(&object.body)))
         .collect();
     let part = locks(loaded, environment);
     let locked = |name: &str, pin: &_| part.and_then(|part| part.version_of(name, pin));

@@ -107,7 +107,8 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
             kind,
             body: sources
                 .renderer
-                .kubernetes_extension(sources.environment, cluster.id.as_str())?,
+                .kubernetes_extension(sources.environment, cluster.id.as_str())?
+                .into(),
             id,
             gate: None,
             depends_on: Vec::new(),

@@ -16,6 +16,7 @@ use crate::observed::LiveObject;
 use crate::remark::Finding;
 use crate::rollout::{Position, Uncovered};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The most changes that one sentence names.
 const MOST_NAMED: usize = 3;
@@ -92,7 +93,7 @@ pub(super) fn add_pause(
 
 fn put_state(object: &mut DesiredObject, state: &MarkState) {
     let path = format!("/properties/metadata/{STATE_KEY}");
-    if let Some(text) = object.body.pointer_mut(&path) {
+    if let Some(text) = Arc::make_mut(&mut object.body).pointer_mut(&path) {
         *text = Value::from(state.to_text());
     }
 }
@@ -182,7 +183,7 @@ pub(super) fn taken_back(
         kind: object.kind,
         id: object.id.clone(),
         gate: Some(gate.name.clone()),
-        body,
+        body: body.into(),
         depends_on: Vec::new(),
         replaces: None,
         meanings: Meanings::new(),

@@ -10,6 +10,7 @@ use crate::remark::{Finding, Required};
 use crate::render::{ClusterParts, SensorPart};
 use crate::rollout::Uncovered;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Where it stands whether the add-on runs, in comparable form.
 pub(super) const ADDON_ENABLED: &str = "/properties/addonProfiles/azurepolicy/enabled";
@@ -237,6 +238,10 @@ fn one(
         desired.held.push(held_state(Plane::Clusters, name, &what, why));
         return Ok(false);
     }
+    // All clusters of a fleet want the same, as a rule.
+    let mut before = desired.objects.iter().rev().take(2);
+    let same = before.find(|before| before.kind == kind && *before.body == body);
+    let body = same.map_or_else(|| body.into(), |same| Arc::clone(&same.body));
     desired.objects.push(DesiredObject {
         kind,
         id: cluster.id.clone(),

@@ -216,7 +216,7 @@ fn own(
             kind: Kind::PolicySetDefinition,
             id,
             gate: Some(gate.name.clone()),
-            body: json!({ "properties": properties }),
+            body: json!({ "properties": properties }).into(),
             depends_on: rules.iter().map(|rule| (rule.kind, rule.id.clone())).collect(),
             replaces: None,
             meanings: meanings.clone(),

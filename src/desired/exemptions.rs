@@ -151,7 +151,7 @@ fn relaxed(desired: &mut Desired, sources: Sources<'_>, gate: &Gate, assignments
             kind: object.kind,
             id: object.id.clone(),
             gate: Some(gate.name.clone()),
-            body: object.wire.clone(),
+            body: object.wire.clone().into(),
             depends_on: Vec::new(),
             replaces: None,
             meanings: Meanings::new(),
@@ -265,7 +265,7 @@ fn relax_at(
         kind: Kind::PolicyExemption,
         id,
         gate: Some(gate.name.clone()),
-        body: json!({ "properties": properties }),
+        body: json!({ "properties": properties }).into(),
         depends_on: Vec::new(),
         replaces: None,
         meanings: Meanings::new(),
@@ -320,7 +320,7 @@ fn one(
         kind: Kind::PolicyExemption,
         id,
         gate: Some(gate.name.clone()),
-        body: json!({ "properties": properties }),
+        body: json!({ "properties": properties }).into(),
         depends_on: (!assigned)
             .then(|| (Kind::PolicyAssignment, assignment.clone()))
             .into_iter()

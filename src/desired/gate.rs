@@ -244,7 +244,7 @@ impl<'a> Case<'a> {
             kind: Kind::PolicyAssignment,
             id,
             gate: Some(gate.name.clone()),
-            body,
+            body: body.into(),
             depends_on,
             replaces,
             meanings,

@@ -103,7 +103,7 @@ pub(super) fn keep_objects(desired: &mut Desired, sources: Sources<'_>, gate: &G
         kind: object.kind,
         id: object.id.clone(),
         gate: Some(gate.name.clone()),
-        body: object.wire.clone(),
+        body: object.wire.clone().into(),
         depends_on: Vec::new(),
         replaces: None,
         meanings: Meanings::new(),

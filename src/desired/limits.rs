@@ -190,7 +190,7 @@ mod tests {
             kind,
             id: ResourceId::parse(&id).unwrap(),
             gate: None,
-            body: json!({ "properties": properties }),
+            body: json!({ "properties": properties }).into(),
             depends_on: Vec::new(),
             replaces: None,
             meanings: Meanings::new(),

@@ -39,6 +39,7 @@ use crate::render::Renderer;
 use crate::rollout::Uncovered;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An object that should be there.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +50,8 @@ pub struct DesiredObject {
     pub id: ResourceId,
     /// The gate that it belongs to, where it belongs to one.
     pub gate: Option<String>,
-    /// The document as ARM takes it; of a part of a resource, that part only.
-    pub body: Value,
+    /// The document as ARM takes it; of a part of a resource, that part only. Clusters that want the same share it.
+    pub body: Arc<Value>,
     /// Objects that have to be written before.
     pub depends_on: Vec<(Kind, ResourceId)>,
     /// The object whose place it takes, and why that one cannot be changed in place.

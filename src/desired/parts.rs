@@ -317,7 +317,7 @@ impl<'a> Case<'a> {
                 kind: Kind::PolicyAssignment,
                 id: part.id.clone(),
                 gate: Some(gate.name.clone()),
-                body: Value::Null,
+                body: Value::Null.into(),
                 meanings: self.definition.meanings.clone(),
                 depends_on: depends_on.to_vec(),
                 replaces: None,
@@ -329,7 +329,7 @@ impl<'a> Case<'a> {
                         part.what()
                     );
                     desired.findings.push(finding(gate, sentence));
-                    object.body.clone_from(&live.wire);
+                    object.body = live.wire.clone().into();
                 }
                 None => {
                     let stage = if is_closed { Stage::Deny } else { Stage::Audit };
@@ -341,7 +341,9 @@ impl<'a> Case<'a> {
                             Part::Namespaces(names) => Some(names),
                         },
                     };
-                    object.body = self.body(&shape, &part.mark, part.live, &self.part_state(part, stage))?;
+                    object.body = self
+                        .body(&shape, &part.mark, part.live, &self.part_state(part, stage))?
+                        .into();
                     object.replaces = self.predecessor(part);
                     if is_closed {
                         denying.push((Kind::PolicyAssignment, part.id.clone()));
@@ -442,7 +444,7 @@ impl<'a> Case<'a> {
                     kind: object.kind,
                     id: object.id.clone(),
                     gate: Some(gate.name.clone()),
-                    body: object.wire.clone(),
+                    body: object.wire.clone().into(),
                     meanings: Meanings::new(),
                     depends_on: Vec::new(),
                     replaces: None,

@@ -76,7 +76,7 @@ fn own_definition(sources: Sources<'_>, gate: &Gate, rule: &Rule) -> Result<OwnD
         kind,
         id,
         gate: Some(gate.name.clone()),
-        body: json!({ "properties": properties }),
+        body: json!({ "properties": properties }).into(),
         depends_on: Vec::new(),
         replaces: None,
         meanings: Meanings::new(),

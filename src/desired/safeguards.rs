@@ -138,7 +138,7 @@ fn one(
         kind,
         id,
         gate: None,
-        body,
+        body: body.into(),
         depends_on: waits
             .then(|| (Kind::ManagedCluster, cluster.id.clone()))
             .into_iter()

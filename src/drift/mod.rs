@@ -15,6 +15,7 @@ use crate::observed::{LiveObject, Observed};
 use crate::plan::{Action, Held, Plan, Required, Step};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Something that is not as the estate wants it.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +124,7 @@ pub struct Inputs<'a> {
     /// The plan in which every gate stands where it was put.
     pub plan: &'a Plan,
     /// The documents that the plan is made from.
-    pub documents: &'a BTreeMap<(Kind, ResourceId), Value>,
+    pub documents: &'a BTreeMap<(Kind, ResourceId), Arc<Value>>,
     /// What the parameters of each document are to its rules.
     pub meanings: &'a BTreeMap<(Kind, ResourceId), Meanings>,
     /// What is live.

@@ -311,7 +311,7 @@ fn what_a_write_would_leave_alone_is_seen() {
         etag: None,
     });
     let body = document("deny", "a", "Deny");
-    let documents = BTreeMap::from([((Kind::PolicyAssignment, assignment_id()), body)]);
+    let documents = BTreeMap::from([((Kind::PolicyAssignment, assignment_id()), body.into())]);
     let drift = find(Inputs {
         owner: "us",
         plan: &plan(vec![step(Kind::PolicyAssignment, Action::NoOp, None, None)], Vec::new()),

@@ -289,7 +289,10 @@ impl States<'_> {
     fn heirs(&self, object: &LiveObject, mark: &Mark) -> Vec<&DesiredObject> {
         let of_gate = self.desired.iter().filter(|d| {
             // What is kept as it is takes nobody's place.
-            let kept = self.observed.get(d.kind, &d.id).is_some_and(|live| live.wire == d.body);
+            let kept = self
+                .observed
+                .get(d.kind, &d.id)
+                .is_some_and(|live| live.wire == *d.body);
             let heir = object.kind == Kind::PolicyAssignment && d.kind == object.kind;
             heir && d.gate.as_ref() == Some(self.gate_of(object.kind, mark)) && !kept
         });

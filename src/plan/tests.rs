@@ -23,6 +23,7 @@ use crate::render::Renderer;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const BASELINE: &str = "a8640138-9b0a-4a28-b8cb-1666c838647d";
 const RESTRICTED: &str = "42b8ef37-b724-4e24-bbc8-7a7708edfe00";
@@ -211,7 +212,7 @@ fn plan_at(
         desired
             .objects
             .into_iter()
-            .map(|object| ((object.kind, object.id), object.body))
+            .map(|object| ((object.kind, object.id), Arc::unwrap_or_clone(object.body)))
             .collect(),
     )
 }

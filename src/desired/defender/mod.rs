@@ -87,7 +87,7 @@ pub(super) fn add(desired: &mut Desired, sources: Sources<'_>) -> Result<(), Des
                     kind,
                     id,
                     gate: None,
-                    body,
+                    body: body.into(),
                     depends_on: Vec::new(),
                     replaces: None,
                     meanings: Meanings::new(),

@@ -94,7 +94,7 @@ pub(super) fn mark_of(object: &DesiredObject) -> Option<Mark> {
     let live = LiveObject {
         kind: object.kind,
         id: object.id.clone(),
-        wire: object.body.clone(),
+        wire: Value::clone(&object.body),
         etag: None,
     };
     live.mark()

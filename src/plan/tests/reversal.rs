@@ -74,7 +74,9 @@ fn plan_back(
     let objects = back.objects.iter().cloned();
     (
         plan,
-        objects.map(|object| ((object.kind, object.id), object.body)).collect(),
+        objects
+            .map(|object| ((object.kind, object.id), Arc::unwrap_or_clone(object.body)))
+            .collect(),
     )
 }
 
