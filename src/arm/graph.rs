@@ -178,7 +178,7 @@ impl Client {
         }
         let starts = (further..total.saturating_sub(1)).step_by(further);
         let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)), read)).collect();
-        let at_once = (BYTES_AT_ONCE / first.bytes.max(1)).clamp(2, AT_ONCE);
+        let at_once = pages_at_once_of(first.bytes);
         let pages: Vec<Page<T>> = stream::iter(pages).buffered(at_once).try_collect().await?;
         let (mut rows, mut last) = (Vec::with_capacity(total.saturating_sub(size)), first.last.clone());
         for page in pages {
@@ -196,6 +196,11 @@ impl Client {
         let answer = self.send(&call).await?;
         read_page(&call, &answer, read)
     }
+}
+
+/// How many pages of so many bytes are asked for at once.
+fn pages_at_once_of(bytes: usize) -> usize {
+    (BYTES_AT_ONCE / bytes.max(1)).clamp(2, AT_ONCE)
 }
 
 /// Where a page starts.
@@ -374,6 +379,21 @@ mod tests {
         let circle = || answer(200, page(&[1], Some("same")));
         let script = Script::new([circle(), circle()]);
         assert!(ask(&script, group()).unwrap_err().message().contains("circles"));
+    }
+
+    #[test]
+    fn large_pages_are_asked_for_a_few_at_once() {
+        let mib = 1024 * 1024;
+        for (bytes, pages) in [
+            (0, 16),
+            (mib / 2, 16),
+            (mib, 16),
+            (2 * mib, 8),
+            (5 * mib, 3),
+            (16 * mib, 2),
+        ] {
+            assert_eq!(pages_at_once_of(bytes), pages, "{bytes}");
+        }
     }
 
     /// A page of 1,000 rows at most out of so many, each with its number as id.
