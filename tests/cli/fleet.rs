@@ -1,6 +1,7 @@
 //! What a fleet costs: how many calls, and how many of them wait for one another. Both are exact, and neither grows with the clusters but by
 //! the pages of one query.
 
+use crate::faults::served::{Exchange, Served};
 use crate::harness::Folder;
 use serde_json::{Value, json};
 
@@ -73,6 +74,42 @@ fn what_clusters_report_takes_a_row_for_each_cluster_and_not_for_each_policy_on_
     assert!(reporting.len() * 5 > 1_100, "{}", reporting.len());
     let heard = "6 reads, 5 Resource Graph queries, 0 writes, 0 polls, 0 repeated; 3 round trips one after another";
     assert_eq!(costs(&fleet, "status fleet"), heard);
+}
+
+#[test]
+fn where_azure_refuses_the_query_by_cluster_the_same_is_read_row_by_row() {
+    let compliance = |rules: &Value| {
+        let folder = Folder::applied();
+        // At this moment no cluster reports anew for minutes.
+        folder.run("sandbox advance 1d --quiet").expect(0);
+        folder.run("sandbox advance 2m --quiet").expect(0);
+        let served = Served::new(folder, rules, 0);
+        let run = served.run("compliance dev --format json");
+        assert!(matches!(run.code, 0 | 2), "{run:?}");
+        let mut found: Value = serde_json::from_str(&run.stdout).unwrap();
+        // When it was asked, and whom.
+        let environment = &mut found["environments"][0];
+        (environment["time"], environment["endpoint"]) = (Value::Null, Value::Null);
+        for violation in environment["violations"].as_array_mut().unwrap() {
+            violation["firstSeen"] = Value::Null;
+        }
+        let mut queries = served.exchanges();
+        queries.retain(|exchange| exchange.path.ends_with("/microsoft.resourcegraph/resources"));
+        (found, queries)
+    };
+    let by_cluster = |query: &Exchange| query.body["query"].as_str().unwrap().contains("summarize");
+    let (found, queries) = compliance(&json!([]));
+    let nth = queries.iter().position(by_cluster).unwrap() + 1;
+    let violations = found["environments"][0]["violations"].as_array().unwrap().len();
+    assert!(violations > 10, "{found:#}");
+    let refused =
+        json!({"kind": "error", "status": 400, "code": "BadRequest", "message": "The query cannot be understood."});
+    let rules = json!([{"path": "*/Microsoft.ResourceGraph/resources", "nth": nth, "action": refused}]);
+    let (again, asked) = compliance(&rules);
+    let struck: Vec<&Exchange> = asked.iter().filter(|query| !query.fault.is_empty()).collect();
+    assert!(struck.len() == 1 && by_cluster(struck[0]), "{asked:#?}");
+    assert_eq!(asked.len(), queries.len() + 1, "one query more");
+    assert_eq!(again, found);
 }
 
 #[test]
