@@ -201,10 +201,8 @@ pub fn components(state: &State, call: &Call) -> Result<Response, ArmError> {
 }
 
 /// The types of Resource Graph's rows on compliance.
-const IN_GRAPH: [&str; 2] = [
-    "microsoft.policyinsights/policystates",
-    "microsoft.policyinsights/componentpolicystates",
-];
+const STATES: &str = "microsoft.policyinsights/policystates";
+const COMPONENTS: &str = "microsoft.policyinsights/componentpolicystates";
 
 /// A row that Resource Graph has.
 pub struct InGraph {
@@ -226,8 +224,7 @@ pub fn for_graph<'a>(
     here: impl Fn(&str) -> bool + 'a,
     wanted: impl Fn(&str) -> bool,
 ) -> impl Iterator<Item = InGraph> + 'a {
-    let [states, components] = IN_GRAPH;
-    let (with_states, with_components) = (wanted(states), wanted(components));
+    let (with_states, with_components) = (wanted(STATES), wanted(COMPONENTS));
     let reports = Reports::new(state);
     let now = state.now - addon::SHOWN;
     let clusters = if with_states || with_components {
@@ -249,11 +246,11 @@ pub fn for_graph<'a>(
                 });
             };
             if with_states {
-                add(states, "", policy_row(state, &row, needs));
+                add(STATES, "", policy_row(state, &row, needs));
             }
             for finding in row.components.iter().filter(|_| with_components) {
                 let fields = component_row(state, &row, finding, needs);
-                add(components, &component_id(finding), fields);
+                add(COMPONENTS, &component_id(finding), fields);
             }
         }
         found
@@ -430,13 +427,31 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What policy states and component states have in common, as far as it is needed.
-fn common(state: &State, row: &Row, needs: &Needs) -> odata::Row {
+/// The fields of a row, as far as they are needed.
+struct Fields<'a> {
+    needs: &'a Needs,
+    row: odata::Row,
+}
+
+impl Fields<'_> {
+    fn put(&mut self, name: &str, value: impl FnOnce() -> Value) {
+        if self.needs.has(name) {
+            self.row.insert(name.to_owned(), value());
+        }
+    }
+}
+
+/// What policy states and component states have in common.
+fn common<'a>(state: &State, row: &Row, needs: &'a Needs) -> Fields<'a> {
+    let mut fields = Fields {
+        needs,
+        row: odata::Row::new(),
+    };
     let cluster = &row.cluster;
     let part = |word: &str| super::address::part(&cluster.id, word).unwrap_or_default().to_owned();
     let last = |id: &str| id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let Some(policy) = row.policy() else {
-        return odata::Row::new();
+        return fields;
     };
     let (set, set_version) = match &policy.set {
         Some((set, version)) => (set.as_str(), version.as_str()),
@@ -451,42 +466,36 @@ fn common(state: &State, row: &Row, needs: &Needs) -> odata::Row {
             .map(|document| text(document, "/properties/metadata/category").to_ascii_lowercase())
             .unwrap_or_default()
     };
-    let mut fields = odata::Row::new();
-    let mut put = |name: &str, value: &dyn Fn() -> Value| {
-        if needs.has(name) {
-            fields.insert(name.to_owned(), value());
-        }
-    };
-    put("timestamp", &|| json!(time::iso(row.at)));
-    put("resourceId", &|| json!(cluster.id));
+    fields.put("timestamp", || json!(time::iso(row.at)));
+    fields.put("resourceId", || json!(cluster.id));
     // The service gives these ids in lower case.
-    put("policyAssignmentId", &|| json!(policy.assignment.to_ascii_lowercase()));
-    put("policyDefinitionId", &|| json!(policy.definition.to_ascii_lowercase()));
-    put("subscriptionId", &|| json!(part("subscriptions")));
-    put("resourceType", &|| json!("Microsoft.ContainerService/managedClusters"));
-    put("resourceLocation", &|| json!(cluster.location));
-    put("resourceGroup", &|| json!(part("resourceGroups").to_ascii_lowercase()));
-    put("policyAssignmentName", &|| json!(last(&policy.assignment)));
-    put("policyAssignmentOwner", &|| json!("tbd"));
-    put("policyAssignmentParameters", &|| json!(""));
-    put("policyAssignmentScope", &|| {
+    fields.put("policyAssignmentId", || json!(policy.assignment.to_ascii_lowercase()));
+    fields.put("policyDefinitionId", || json!(policy.definition.to_ascii_lowercase()));
+    fields.put("subscriptionId", || json!(part("subscriptions")));
+    fields.put("resourceType", || json!("Microsoft.ContainerService/managedClusters"));
+    fields.put("resourceLocation", || json!(cluster.location));
+    fields.put("resourceGroup", || json!(part("resourceGroups").to_ascii_lowercase()));
+    fields.put("policyAssignmentName", || json!(last(&policy.assignment)));
+    fields.put("policyAssignmentOwner", || json!("tbd"));
+    fields.put("policyAssignmentParameters", || json!(""));
+    fields.put("policyAssignmentScope", || {
         json!(Address::parse(&policy.assignment).scope)
     });
-    put("policyDefinitionName", &|| json!(last(&policy.definition)));
-    put("policyDefinitionAction", &|| json!(policy.effect.to_ascii_lowercase()));
-    put("policyDefinitionCategory", &|| json!(category(&policy.definition)));
-    put("policySetDefinitionId", &|| json!(set.to_ascii_lowercase()));
-    put("policySetDefinitionName", &|| json!(last(set)));
-    put("policySetDefinitionOwner", &|| json!(""));
-    put("policySetDefinitionCategory", &|| json!(category(set)));
-    put("policySetDefinitionParameters", &|| json!(""));
-    put("policyDefinitionReferenceId", &|| {
+    fields.put("policyDefinitionName", || json!(last(&policy.definition)));
+    fields.put("policyDefinitionAction", || json!(policy.effect.to_ascii_lowercase()));
+    fields.put("policyDefinitionCategory", || json!(category(&policy.definition)));
+    fields.put("policySetDefinitionId", || json!(set.to_ascii_lowercase()));
+    fields.put("policySetDefinitionName", || json!(last(set)));
+    fields.put("policySetDefinitionOwner", || json!(""));
+    fields.put("policySetDefinitionCategory", || json!(category(set)));
+    fields.put("policySetDefinitionParameters", || json!(""));
+    fields.put("policyDefinitionReferenceId", || {
         json!(policy.reference.to_ascii_lowercase())
     });
-    put("policyDefinitionGroupNames", &|| json!([]));
-    put("policyDefinitionVersion", &|| json!(policy.version));
-    put("policySetDefinitionVersion", &|| json!(set_version));
-    put("policyAssignmentVersion", &|| json!(""));
+    fields.put("policyDefinitionGroupNames", || json!([]));
+    fields.put("policyDefinitionVersion", || json!(policy.version));
+    fields.put("policySetDefinitionVersion", || json!(set_version));
+    fields.put("policyAssignmentVersion", || json!(""));
     fields
 }
 
@@ -497,17 +506,12 @@ fn policy_row(state: &State, row: &Row, needs: &Needs) -> odata::Row {
         let groups = chain.filter_map(|scope| scope.strip_prefix(GROUP_PREFIX));
         json!(groups.collect::<Vec<_>>().join(","))
     };
-    let mut put = |name: &str, value: &dyn Fn() -> Value| {
-        if needs.has(name) {
-            fields.insert(name.to_owned(), value());
-        }
-    };
-    put("complianceState", &|| json!(row.state));
-    put("isCompliant", &|| json!(["Compliant", "Exempt"].contains(&row.state)));
-    put("effectiveParameters", &|| json!(""));
-    put("resourceTags", &|| json!("tbd"));
-    put("managementGroupIds", &groups);
-    fields
+    fields.put("complianceState", || json!(row.state));
+    fields.put("isCompliant", || json!(["Compliant", "Exempt"].contains(&row.state)));
+    fields.put("effectiveParameters", || json!(""));
+    fields.put("resourceTags", || json!("tbd"));
+    fields.put("managementGroupIds", groups);
+    fields.row
 }
 
 /// Returns the id of an object in a cluster, such as `v1/Pod/shop/web-1`.
@@ -523,17 +527,11 @@ fn component_id(finding: &Finding) -> String {
 
 fn component_row(state: &State, row: &Row, finding: &Finding, needs: &Needs) -> odata::Row {
     let mut fields = common(state, row, needs);
-    for (name, value) in [
-        ("componentId", component_id(finding)),
-        ("componentType", finding.kind.clone()),
-        ("componentName", finding.name.clone()),
-        ("complianceState", "NonCompliant".to_owned()),
-    ] {
-        if needs.has(name) {
-            fields.insert(name.to_owned(), json!(value));
-        }
-    }
-    fields
+    fields.put("componentId", || json!(component_id(finding)));
+    fields.put("componentType", || json!(finding.kind));
+    fields.put("componentName", || json!(finding.name));
+    fields.put("complianceState", || json!("NonCompliant"));
+    fields.row
 }
 
 /// Adds the objects in a cluster to its rows: `$expand=components($filter=…;$apply=…)`.

@@ -79,17 +79,14 @@ impl<'a> Reports<'a> {
     /// Returns what can be seen at a time of a cluster.
     #[must_use]
     pub fn rows(&self, cluster: &Rc<Cluster>, now: i64) -> Vec<Row> {
-        let scans = addon::report(self.state, &cluster.id, now);
-        let Some(newest) = scans.first() else {
+        let scans: Vec<(Scan, Rc<Vec<Policy>>)> = addon::report(self.state, &cluster.id, now)
+            .into_iter()
+            .map(|scan| (scan, self.resolver(&scan).policies(cluster)))
+            .collect();
+        let Some((newest, policies)) = scans.first() else {
             return Vec::new();
         };
-        let resolver = self.resolver(newest);
-        let policies = resolver.policies(cluster);
-        let standings = standings(self.state, cluster, &resolver, &policies, newest.pulled);
-        let scans: Vec<(Scan, Rc<Vec<Policy>>)> = scans
-            .iter()
-            .map(|scan| (*scan, self.resolver(scan).policies(cluster)))
-            .collect();
+        let standings = standings(self.state, cluster, &self.resolver(newest), policies, newest.pulled);
         let row = |(index, (policy, standing)): (usize, (&Policy, &Standing<'_>))| {
             let (state, components) = match standing {
                 Standing::Exempt => ("Exempt", Vec::new()),
@@ -103,7 +100,7 @@ impl<'a> Reports<'a> {
             };
             Row {
                 cluster: Rc::clone(cluster),
-                policies: Rc::clone(&policies),
+                policies: Rc::clone(policies),
                 index,
                 state,
                 at: newest.at,

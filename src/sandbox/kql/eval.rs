@@ -10,30 +10,26 @@ use serde_json::{Value, json};
 use super::parser::Expression;
 use super::{Fault, Row};
 
+/// A place in a row that an expression names.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) column: &'a str,
+    /// The first part of the path into the column's value.
+    pub(super) part: Option<&'a Value>,
+    /// Where in the query it stands.
+    position: usize,
+}
+
 /// Refuses an expression that names a column which the rows do not have.
 pub(super) fn check(expression: &Expression, columns: &[String]) -> Result<(), Fault> {
-    match expression {
-        Expression::Literal(_) => Ok(()),
-        Expression::Path(column, _, position) => {
-            if columns.contains(column) {
-                Ok(())
-            } else {
-                Err(Fault {
-                    code: "FailedToResolveColumn",
-                    position: *position,
-                    token: column.clone(),
-                })
-            }
-        }
-        Expression::Call(_, arguments) => arguments.iter().try_for_each(|argument| check(argument, columns)),
-        Expression::Binary(_, left, right) | Expression::And(left, right) | Expression::Or(left, right) => {
-            check(left, columns)?;
-            check(right, columns)
-        }
-        Expression::In(_, left, values) => {
-            check(left, columns)?;
-            values.iter().try_for_each(|value| check(value, columns))
-        }
+    let unknown = |place: &Place<'_>| !columns.iter().any(|column| column == place.column);
+    match places(expression).into_iter().find(unknown) {
+        None => Ok(()),
+        Some(place) => Err(Fault {
+            code: "FailedToResolveColumn",
+            position: place.position,
+            token: place.column.to_owned(),
+        }),
     }
 }
 
@@ -45,16 +41,20 @@ pub(super) fn conjuncts(condition: &Expression) -> Vec<&Expression> {
     }
 }
 
-/// The columns that an expression names, each with the first part of the path into it.
-pub(super) fn paths(expression: &Expression) -> Vec<(&str, Option<&Value>)> {
+/// The places that an expression names, in the order in which they stand there.
+pub(super) fn places(expression: &Expression) -> Vec<Place<'_>> {
     match expression {
         Expression::Literal(_) => Vec::new(),
-        Expression::Path(column, parts, _) => vec![(column, parts.first())],
-        Expression::Call(_, arguments) => arguments.iter().flat_map(paths).collect(),
+        Expression::Path(column, parts, position) => vec![Place {
+            column,
+            part: parts.first(),
+            position: *position,
+        }],
+        Expression::Call(_, arguments) => arguments.iter().flat_map(places).collect(),
         Expression::Binary(_, left, right) | Expression::And(left, right) | Expression::Or(left, right) => {
-            [paths(left), paths(right)].concat()
+            [places(left), places(right)].concat()
         }
-        Expression::In(_, left, values) => [left.as_ref()].into_iter().chain(values).flat_map(paths).collect(),
+        Expression::In(_, left, values) => [left.as_ref()].into_iter().chain(values).flat_map(places).collect(),
     }
 }
 

@@ -59,7 +59,7 @@ pub fn may_want(query: &Query, kind: &str) -> bool {
         _ => None,
     });
     conditions.flat_map(eval::conjuncts).all(|condition| {
-        let of_type = eval::paths(condition).iter().all(|(column, _)| *column == "type");
+        let of_type = eval::places(condition).iter().all(|place| place.column == "type");
         !of_type || eval::is_true(&eval::evaluate(condition, &row))
     })
 }
@@ -86,11 +86,11 @@ pub fn needs(query: &Query) -> Needs {
     let mut chosen = false;
     for operator in &query.operators {
         chosen |= operator.chooses_columns();
-        for (column, part) in operator.expressions().into_iter().flat_map(eval::paths) {
-            names.insert(column.to_owned());
-            match part {
+        for place in operator.expressions().into_iter().flat_map(eval::places) {
+            names.insert(place.column.to_owned());
+            match place.part {
                 Some(part) => names.extend(part.as_str().map(str::to_owned)),
-                None if column == "properties" => return Needs::ALL,
+                None if place.column == "properties" => return Needs::ALL,
                 None => {}
             }
         }
@@ -174,6 +174,11 @@ fn of_row(operator: &Operator, mut row: Row) -> Option<Row> {
 }
 
 fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
+    if !operator.looks_at_one_row() {
+        for expression in operator.expressions() {
+            eval::check(expression, &table.columns)?;
+        }
+    }
     match operator {
         Operator::Where(_) | Operator::Project(_) | Operator::ProjectAway(_) | Operator::Extend(_) => {
             columns_after(operator, &mut table.columns)?;
@@ -181,9 +186,6 @@ fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
             table.rows = rows.filter_map(|row| of_row(operator, row)).collect();
         }
         Operator::Order(keys) => {
-            for (expression, _) in keys {
-                eval::check(expression, &table.columns)?;
-            }
             let keyed = |row: Row| -> (Vec<Value>, Row) {
                 (
                     keys.iter()
@@ -219,9 +221,6 @@ fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
             *table = single("Count".to_owned(), json!(count));
         }
         Operator::Distinct(columns) => {
-            for (_, expression) in columns {
-                eval::check(expression, &table.columns)?;
-            }
             let mut seen: BTreeMap<String, Row> = BTreeMap::new();
             for row in &table.rows {
                 let picked: Row = columns
@@ -233,7 +232,7 @@ fn apply(table: &mut Table, operator: &Operator) -> Result<(), Fault> {
             table.rows = seen.into_values().collect();
             table.columns = columns.iter().map(|(name, _)| name.clone()).collect();
         }
-        Operator::Summarize(aggregates, keys) => summarize(table, aggregates, keys)?,
+        Operator::Summarize(aggregates, keys) => summarize(table, aggregates, keys),
     }
     Ok(())
 }
@@ -247,19 +246,7 @@ fn single(name: String, value: Value) -> Table {
     }
 }
 
-fn summarize(
-    table: &mut Table,
-    aggregates: &[(String, Aggregate)],
-    keys: &[(String, parser::Expression)],
-) -> Result<(), Fault> {
-    for (_, expression) in keys {
-        eval::check(expression, &table.columns)?;
-    }
-    for (_, aggregate) in aggregates {
-        if let Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) | Aggregate::List(of, _) = aggregate {
-            eval::check(of, &table.columns)?;
-        }
-    }
+fn summarize(table: &mut Table, aggregates: &[(String, Aggregate)], keys: &[(String, parser::Expression)]) {
     let mut groups: BTreeMap<String, (Row, Vec<&Row>)> = BTreeMap::new();
     for row in &table.rows {
         let key: Row = keys
@@ -306,7 +293,6 @@ fn summarize(
         .chain(aggregates.iter().map(|(name, _)| name.clone()))
         .collect();
     table.rows = rows;
-    Ok(())
 }
 
 #[cfg(test)]

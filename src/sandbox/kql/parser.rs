@@ -47,14 +47,10 @@ impl Operator {
             }
             Operator::Order(keys) => keys.iter().map(|(expression, _)| expression).collect(),
             Operator::Summarize(aggregates, keys) => {
-                let aggregated = aggregates.iter().filter_map(|(_, aggregate)| match aggregate {
-                    Aggregate::Count => None,
-                    Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) | Aggregate::List(of, _) => {
-                        Some(of)
-                    }
-                });
-                aggregated
-                    .chain(keys.iter().map(|(_, expression)| expression))
+                let aggregated = aggregates.iter().filter_map(|(_, aggregate)| aggregate.of());
+                keys.iter()
+                    .map(|(_, expression)| expression)
+                    .chain(aggregated)
                     .collect()
             }
             Operator::ProjectAway(_) | Operator::Limit(_) | Operator::Count => Vec::new(),
@@ -79,6 +75,16 @@ pub(super) enum Aggregate {
     Max(Expression),
     /// All values but nulls, so many at most.
     List(Expression, usize),
+}
+
+impl Aggregate {
+    /// The expression whose values it is made of; none if it only counts rows.
+    fn of(&self) -> Option<&Expression> {
+        match self {
+            Aggregate::Count => None,
+            Aggregate::Distinct(of) | Aggregate::Min(of) | Aggregate::Max(of) | Aggregate::List(of, _) => Some(of),
+        }
+    }
 }
 
 /// An expression.
