@@ -68,15 +68,15 @@ fn measure(page: &mut Page, clusters: usize, subscriptions: usize) {
     let fleet = Fleet::settled(clusters, subscriptions);
     let served = Served::start(&fleet, LATENCY);
     let mut row = |what: &str, runs: &[Ended]| page.row(clusters, what, runs);
-    let read = |line: &str, allowed: &[i32]| -> Vec<Ended> { (0..RUNS).map(|_| served.run(line, allowed)).collect() };
-    row("plan", &read("plan fleet", &[0]));
-    row("status", &read("status fleet", &[0]));
-    row("coverage", &read("coverage fleet", &[0]));
-    row("drift", &read("drift fleet", &[0]));
+    let read = |line: &str| -> Vec<Ended> { (0..RUNS).map(|_| served.run(line, &[0])).collect() };
+    row("plan", &read("plan fleet"));
+    row("status", &read("status fleet"));
+    row("coverage", &read("coverage fleet"));
+    row("drift", &read("drift fleet"));
     fleet.want_evidence(true);
-    row("plan of gates that wait for evidence", &read("plan fleet", &[0]));
+    row("plan of gates that wait for evidence", &read("plan fleet"));
     fleet.want_evidence(false);
     fleet.change_a_gate();
     row("apply of one changed gate", &[served.run("apply fleet --yes", &[0])]);
-    row("plan after it", &read("plan fleet", &[0]));
+    row("plan after it", &read("plan fleet"));
 }

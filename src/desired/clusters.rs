@@ -239,8 +239,8 @@ fn one(
         return Ok(false);
     }
     // All clusters of a fleet want the same, as a rule.
-    let mut before = desired.objects.iter().rev().take(2);
-    let same = before.find(|before| before.kind == kind && *before.body == body);
+    let before = desired.objects.last();
+    let same = before.filter(|before| before.kind == kind && *before.body == body);
     let body = same.map_or_else(|| body.into(), |same| Arc::clone(&same.body));
     desired.objects.push(DesiredObject {
         kind,
