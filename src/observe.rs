@@ -571,19 +571,11 @@ async fn connected(client: &Client, environment: &Environment) -> Result<(Vec<Ar
     Ok((clusters, extensions))
 }
 
-/// Where Resource Graph looks for what is in a scope: a resource group is chosen from the rows of its subscription.
-fn graph_scope(scope: &Scope) -> GraphScope {
-    match scope {
-        Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
-        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-    }
-}
-
 /// The rows of a query in the environment's scope, with their ids.
 async fn found(client: &Client, environment: &Environment, query: &str) -> Result<Vec<(ResourceId, Value)>, ArmError> {
     let query = GraphQuery {
         query: query.to_owned(),
-        scope: graph_scope(&environment.scope),
+        scope: GraphScope::from(&environment.scope),
         with_scopes_above: false,
     };
     let rows = client.resource_graph(&query).await?;

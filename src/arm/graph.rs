@@ -13,6 +13,7 @@ use super::client::Client;
 use super::error::{ArmError, ArmErrorKind};
 use super::paging::unusable;
 use super::request::{Call, Purpose};
+use crate::model::Scope;
 use azure_core::http::Method;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -38,6 +39,16 @@ pub enum GraphScope {
     Subscriptions(Vec<String>),
     /// Management groups by their names, with everything below them.
     ManagementGroups(Vec<String>),
+}
+
+impl From<&Scope> for GraphScope {
+    /// Where Resource Graph looks for what is in a scope: a resource group is chosen from the rows of its subscription.
+    fn from(scope: &Scope) -> GraphScope {
+        match scope {
+            Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
+            Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
+        }
+    }
 }
 
 /// A query of Resource Graph.
@@ -178,8 +189,7 @@ impl Client {
         }
         let starts = (further..total.saturating_sub(1)).step_by(further);
         let pages: Vec<_> = starts.map(|start| self.page(body(Start::After(start)), read)).collect();
-        let at_once = pages_at_once_of(first.bytes);
-        let pages: Vec<Page<T>> = stream::iter(pages).buffered(at_once).try_collect().await?;
+        let pages: Vec<Page<T>> = stream::iter(pages).buffered(at_once(first.bytes)).try_collect().await?;
         let (mut rows, mut last) = (Vec::with_capacity(total.saturating_sub(size)), first.last.clone());
         for page in pages {
             if page.total != Some(total) || page.first.is_none() || page.first != last {
@@ -199,7 +209,7 @@ impl Client {
 }
 
 /// How many pages of so many bytes are asked for at once.
-fn pages_at_once_of(bytes: usize) -> usize {
+fn at_once(bytes: usize) -> usize {
     (BYTES_AT_ONCE / bytes.max(1)).clamp(2, AT_ONCE)
 }
 
@@ -392,7 +402,7 @@ mod tests {
             (5 * mib, 3),
             (16 * mib, 2),
         ] {
-            assert_eq!(pages_at_once_of(bytes), pages, "{bytes}");
+            assert_eq!(at_once(bytes), pages, "{bytes}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The questions of a preflight: each answer, or why there is none.
 
 use super::gather::Gathered;
-use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::arm::{ArmError, Client, GraphQuery};
 use crate::config::Environment;
 use crate::model::{ResourceId, Scope};
 use crate::plan::{Action, Plan};
@@ -23,13 +23,9 @@ version = tostring(properties.currentKubernetesVersion), supportPlan = tostring(
 
 /// Returns the clusters in scope.
 pub(super) async fn clusters(client: &Client, environment: &Environment) -> Result<Vec<ClusterFacts>, ArmError> {
-    let scope = match &environment.scope {
-        Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
-        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-    };
     let query = GraphQuery {
         query: CLUSTERS.to_owned(),
-        scope,
+        scope: (&environment.scope).into(),
         with_scopes_above: false,
     };
     let group = match &environment.scope {

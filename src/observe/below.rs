@@ -5,8 +5,8 @@
 //! is exempt from an assignment of the environment. A subscription that Resource Graph does not show is asked itself, which brings what
 //! is there or says why it cannot be read. Must not know what should be there.
 
-use super::{AT_ONCE, graph_scope, read};
-use crate::arm::{ArmError, Client, GraphQuery};
+use super::{AT_ONCE, read};
+use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::Environment;
 use crate::kinds::Kind;
 use crate::model::{Area, ResourceId, Scope};
@@ -41,7 +41,7 @@ pub(super) async fn find(client: &Client, environment: &Environment) -> Result<O
     }
     let query = |text: &str| GraphQuery {
         query: text.to_owned(),
-        scope: graph_scope(&environment.scope),
+        scope: GraphScope::from(&environment.scope),
         with_scopes_above: false,
     };
     let (policy, subscriptions) = (query(POLICY), query(SUBSCRIPTIONS));

@@ -1,6 +1,6 @@
 //! Reads the Defender plans of subscriptions, and the node pools that a plan would be billed for.
 
-use super::{AT_ONCE, graph_scope, read};
+use super::{AT_ONCE, read};
 use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
 use crate::config::{Environment, Mode};
 use crate::kinds::Kind;
@@ -31,7 +31,7 @@ pub(super) async fn find(client: &Client, environment: &Environment) -> Result<V
     }
     let query = GraphQuery {
         query: PLANS.to_owned(),
-        scope: graph_scope(&environment.scope),
+        scope: GraphScope::from(&environment.scope),
         with_scopes_above: false,
     };
     let plan = |wire: Value| {

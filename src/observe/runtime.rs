@@ -1,10 +1,10 @@
 //! What Defender for Cloud says of the clusters in scope.
 
 use super::{AT_ONCE, found, subscriptions, tags};
-use crate::arm::{ArmError, Client, GraphQuery, GraphScope};
+use crate::arm::{ArmError, Client, GraphQuery};
 use crate::config::{Environment, Estate};
 use crate::egress::{Feature, wanted};
-use crate::model::{ResourceId, Scope};
+use crate::model::ResourceId;
 use crate::runtime::{
     Plan, Runtime, Sensor, Subscription, Watched, alert, has_contact, plan, recommendation, vulnerability,
 };
@@ -86,13 +86,9 @@ pub async fn runtime(client: &Client, estate: &Estate, environment: &Environment
 
 /// The rows of a query in the scope: their ids lie where Defender puts them, so a resource group is told apart by its clusters.
 async fn rows(client: &Client, environment: &Environment, query: &str) -> Result<Vec<Value>, ArmError> {
-    let scope = match &environment.scope {
-        Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
-        Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-    };
     let query = GraphQuery {
         query: query.to_owned(),
-        scope,
+        scope: (&environment.scope).into(),
         with_scopes_above: false,
     };
     client.resource_graph(&query).await

@@ -7,7 +7,7 @@
 //! all are where the query itself is refused.
 
 use super::{Asked, EvidenceError};
-use crate::arm::{ArmError, ArmErrorKind, Client, GraphQuery, GraphScope};
+use crate::arm::{ArmError, ArmErrorKind, Client, GraphQuery};
 use crate::evidence::{ComponentRow, RowError, Rows, StateRow};
 use crate::model::{Ids, Scope};
 use serde_json::{Map, Value};
@@ -44,8 +44,8 @@ enum Reported {
 enum OfCluster {
     /// The rows that it stands for.
     Whole(Vec<Reported>),
-    /// Not all of them, of the cluster with this id.
-    Cut(Value),
+    /// Not all of them, of the cluster with this id, if it has one.
+    Cut(Option<String>),
 }
 
 /// Reads the rows of assignments: what their members report, and the objects that break them.
@@ -55,34 +55,34 @@ enum OfCluster {
 pub(super) async fn rows(client: &Client, scope: &Scope, asked: &[Asked<'_>]) -> Result<Rows, EvidenceError> {
     let ids = Ids::default();
     let of_cluster = |row: Value| of_cluster(row, &ids);
-    let mut found = Rows::default();
-    let mut cut = Vec::new();
-    let mut only = None;
-    match client.resource_graph_of(&by_cluster(scope, asked), &of_cluster).await {
-        Ok(clusters) => {
-            for cluster in clusters {
-                match cluster {
-                    OfCluster::Whole(rows) => found.add(rows),
-                    OfCluster::Cut(id) => cut.push(id),
-                }
-            }
-            if cut.is_empty() {
-                return Ok(found);
-            }
-            let named: Option<Vec<&str>> = cut.iter().map(Value::as_str).collect();
-            only = named.filter(|named| named.len() <= MOST_NAMED);
-        }
-        Err(error) if may_be_the_form(&error) => {}
+    let (mut found, missing) = match client.resource_graph_of(&by_cluster(scope, asked), &of_cluster).await {
+        Ok(clusters) => apart(clusters),
+        Err(error) if may_be_the_form(&error) => (Rows::default(), None),
         Err(error) => return Err(error.into()),
-    }
-    if only.is_none() {
-        found = Rows::default();
+    };
+    if missing.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(found);
     }
     let of_row = |row: Value| Reported::parse(row.get("reported").and_then(Value::as_str), &row, &ids);
-    let query = one_by_one(scope, asked, only.as_deref());
+    let query = one_by_one(scope, asked, missing.as_deref());
     let rows = client.resource_graph_of(&query, &of_row).await?;
     found.add(rows.into_iter().collect::<Result<Vec<Reported>, RowError>>()?);
     Ok(found)
+}
+
+/// Returns the rows that came whole, and the clusters whose rows did not; none, and no rows, where all are to be asked for.
+fn apart(clusters: Vec<OfCluster>) -> (Rows, Option<Vec<String>>) {
+    let (mut found, mut cut) = (Rows::default(), Vec::new());
+    for cluster in clusters {
+        match cluster {
+            OfCluster::Whole(rows) => found.add(rows),
+            OfCluster::Cut(id) => cut.push(id),
+        }
+    }
+    match cut.into_iter().collect::<Option<Vec<String>>>() {
+        Some(named) if named.len() <= MOST_NAMED => (found, Some(named)),
+        _ => (Rows::default(), None),
+    }
 }
 
 /// The query for one row of each cluster, whose id is the row's.
@@ -102,14 +102,14 @@ fn by_cluster(scope: &Scope, asked: &[Asked<'_>]) -> GraphQuery {
 }
 
 /// The query for each row by itself, of all clusters or of some.
-fn one_by_one(scope: &Scope, asked: &[Asked<'_>], only: Option<&[&str]>) -> GraphQuery {
+fn one_by_one(scope: &Scope, asked: &[Asked<'_>], only: Option<&[String]>) -> GraphQuery {
     let columns: Vec<String> = ["resourceId"]
         .into_iter()
         .chain(COLUMNS.iter().map(|(_, name)| *name))
         .map(|name| format!("{name} = tostring(properties.{name})"))
         .collect();
     let only = only.map(|only| {
-        let ids = quoted(only.iter().copied());
+        let ids = quoted(only.iter().map(String::as_str));
         format!("where tostring(properties.resourceId) in~ ({ids}) | ")
     });
     let shape = format!(
@@ -143,10 +143,7 @@ fn query(scope: &Scope, asked: &[Asked<'_>], shape: &str) -> GraphQuery {
              | where type =~ 'microsoft.policyinsights/policystates' or tostring(properties.complianceState) =~ 'NonCompliant' \
              | {shape} | order by id asc"
         ),
-        scope: match scope {
-            Scope::ManagementGroup(name) => GraphScope::ManagementGroups(vec![name.clone()]),
-            Scope::Subscription(id) | Scope::ResourceGroup(id, _) => GraphScope::Subscriptions(vec![id.clone()]),
-        },
+        scope: scope.into(),
         with_scopes_above: false,
     }
 }
@@ -160,11 +157,12 @@ fn may_be_the_form(error: &ArmError) -> bool {
 fn of_cluster(mut row: Value, ids: &Ids) -> OfCluster {
     let mut column = |name: &str| row.get_mut(name).map(Value::take).unwrap_or_default();
     let (cluster, total, reported) = (column("id"), column("total").as_u64(), column("reported"));
+    let cut = || OfCluster::Cut(cluster.as_str().map(str::to_owned));
     let Value::Array(reported) = reported else {
-        return OfCluster::Cut(cluster);
+        return cut();
     };
     if u64::try_from(reported.len()).ok() != total {
-        return OfCluster::Cut(cluster);
+        return cut();
     }
     let one = |mut of: Value| {
         let mut named = Map::new();
@@ -177,7 +175,7 @@ fn of_cluster(mut row: Value, ids: &Ids) -> OfCluster {
         Reported::parse(of.get(TYPE).and_then(Value::as_str), &Value::Object(named), ids)
     };
     let rows: Result<Vec<Reported>, RowError> = reported.into_iter().map(one).collect();
-    rows.map_or_else(|_| OfCluster::Cut(cluster.clone()), OfCluster::Whole)
+    rows.map_or_else(|_| cut(), OfCluster::Whole)
 }
 
 impl Rows {
